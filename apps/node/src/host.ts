@@ -1,0 +1,112 @@
+import type { Readable, Writable } from "node:stream";
+import type { Limits, RouteChange, RouteTable } from "@repldock/protocol";
+
+/**
+ * What the agent asks of the machine under it. `host/` holds the drivers; everything above sees these interfaces only,
+ * so that a fault which cannot be made for real can be made by a test.
+ */
+
+/** The Docker Engine, driven over its unix socket. Errors are `EngineError` with the engine's status and message. */
+export interface Engine {
+	ping(): Promise<void>;
+	hasImage(reference: string): Promise<boolean>;
+	/** Streams a root file system archive into an image with this reference. */
+	importImage(archive: string, reference: string): Promise<void>;
+	createContainer(specification: ContainerSpecification): Promise<{ id: string }>;
+	startContainer(id: string): Promise<void>;
+	/** TERM, then KILL after the given time. Harmless when it does not run or does not exist. */
+	stopContainer(id: string, timeoutMs: number): Promise<void>;
+	pauseContainer(id: string): Promise<void>;
+	unpauseContainer(id: string): Promise<void>;
+	/** Forced, with its anonymous volumes; harmless when it does not exist. */
+	removeContainer(id: string): Promise<void>;
+	/** @returns null when there is no such container. */
+	inspectContainer(id: string): Promise<ContainerStatus | null>;
+	/** All containers that carry our label, whatever their state. */
+	listContainers(): Promise<ContainerStatus[]>;
+	/** Calls back for each start, die, oom and destroy of our containers until the signal aborts; reconnects by itself. */
+	watchEvents(onEvent: (event: EngineEvent) => void, signal: AbortSignal): void;
+	createExec(containerId: string, specification: ExecSpecification): Promise<{ execId: string }>;
+	/** Starts it and returns its raw stream: with a TTY output as it is, without one in the engine's multiplexed frames. */
+	startExec(execId: string, tty: boolean): Promise<ExecStream>;
+	resizeExec(execId: string, columns: number, rows: number): Promise<void>;
+	/** `pid` is the host's process id, 0 before the start. */
+	inspectExec(execId: string): Promise<{ running: boolean; exitCode: number | null; pid: number }>;
+}
+
+export interface ContainerSpecification {
+	projectId: string;
+	generation: number;
+	slug: string;
+	image: string;
+	/** Host path of the volume, mounted read-write at `/home/runner/<slug>`. */
+	volumePath: string;
+	environment: Record<string, string>;
+	limits: Limits;
+}
+
+export interface ContainerStatus {
+	id: string;
+	projectId: string;
+	generation: number;
+	slug: string;
+	state: "created" | "running" | "paused" | "exited" | "dead";
+	/** Host process id of the container's init; 0 when it does not run. */
+	pid: number;
+	/** IPv4 address on the node's bridge; null when it does not run. */
+	address: string | null;
+	image: string;
+	outOfMemory: boolean;
+}
+
+export interface EngineEvent {
+	action: "start" | "die" | "oom" | "destroy";
+	containerId: string;
+	projectId: string;
+}
+
+export interface ExecSpecification {
+	command: readonly string[];
+	environment: Record<string, string>;
+	workingDirectory: string;
+	tty: boolean;
+	size?: { columns: number; rows: number };
+}
+
+export interface ExecStream {
+	output: Readable;
+	input: Writable;
+	/** Ends the connection; the program goes on. */
+	close(): void;
+}
+
+/** Project volumes: one btrfs subvolume each, with a quota. */
+export interface Volumes {
+	/**
+	 * Makes the volume with the files of `seedDirectory`, owned by the container's user; appears whole or not at all.
+	 * Harmless when it exists: the volume is left as it is.
+	 */
+	create(projectId: string, seedDirectory: string, diskBytes: number): Promise<void>;
+	exists(projectId: string): Promise<boolean>;
+	setQuota(projectId: string, diskBytes: number): Promise<void>;
+	usage(projectId: string): Promise<{ usedBytes: number; limitBytes: number }>;
+	/** Removes the volume with all that is in it; harmless when it does not exist. */
+	remove(projectId: string): Promise<void>;
+	list(): Promise<string[]>;
+	/** Host path of the volume's root directory, for mounting it into a container. */
+	path(projectId: string): string;
+}
+
+/** The node's bridge and packet filter. */
+export interface Network {
+	/** Makes or mends the bridge and the filter; called before the engine starts and whenever they may be damaged. */
+	ensure(): Promise<void>;
+	/** Removes bridge, filter and all else that `ensure` made. */
+	release(): Promise<void>;
+}
+
+/** The node's NGINX, by the routes it answers. */
+export interface Edge {
+	replaceRoutes(table: RouteTable): Promise<void>;
+	changeRoutes(change: RouteChange): Promise<void>;
+}

@@ -1,0 +1,82 @@
+import { z } from "zod";
+import { Problem } from "./errors.ts";
+import { ContainerState, Limits, NodeId, ProjectId, TemplateId, UserId, Visibility } from "./project.ts";
+
+/**
+ * The control socket between an agent and the site: `GET /api/node/control`, upgraded, `Authorization: Bearer <node
+ * token>`. Desired travels down, observed travels up; repeating any message is harmless.
+ */
+export const controlPath = "/api/node/control";
+
+/** What the site wants of a node for one project. */
+export const DesiredPlacement = z.object({
+	projectId: ProjectId,
+	/** Rises whenever the project moves; the highest one owns the project. */
+	generation: z.int().positive(),
+	/** `running`: a container may run; `stopped`: none may; `purged`: container and volume are to be removed for good. */
+	want: z.enum(["running", "stopped", "purged"]),
+	/** Rises with each change of `want`; a node's report about an older one is ignored. */
+	wantVersion: z.int(),
+	slug: z.string(),
+	/** Whom the program sees as REPL_OWNER. */
+	owner: z.object({ id: UserId, name: z.string() }),
+	/** What a new volume is filled with. */
+	template: TemplateId,
+	visibility: Visibility,
+	rightsVersion: z.int(),
+	limits: Limits,
+});
+export type DesiredPlacement = z.infer<typeof DesiredPlacement>;
+
+/** What a node reports of one project. */
+export const ObservedPlacement = z.object({
+	projectId: ProjectId,
+	generation: z.int().positive(),
+	wantVersion: z.int(),
+	state: z.union([ContainerState, z.literal("purged")]),
+	/** True when the node stopped the container because nobody used it; the site then wants it stopped. */
+	idle: z.boolean(),
+	problem: Problem.nullable(),
+});
+export type ObservedPlacement = z.infer<typeof ObservedPlacement>;
+
+/** A public key in JWK form with which tickets are verified; `kid` picks it. */
+export const TicketKey = z.object({
+	kid: z.string(),
+	kty: z.literal("OKP"),
+	crv: z.literal("Ed25519"),
+	x: z.string(),
+});
+export type TicketKey = z.infer<typeof TicketKey>;
+
+export const NodeToSite = z.discriminatedUnion("type", [
+	z.object({
+		type: z.literal("hello"),
+		name: z.string().min(1).max(63),
+		/** Where browsers reach this node, for example `http://node.localhost:8080`. */
+		gatewayUrl: z.url(),
+		/** Containers that the node has room for. */
+		slots: z.int().positive(),
+		observed: z.array(ObservedPlacement),
+	}),
+	/** Placements whose observed state changed since the last message. */
+	z.object({ type: z.literal("observed"), observed: z.array(ObservedPlacement) }),
+	z.object({ type: z.literal("heartbeat") }),
+]);
+export type NodeToSite = z.infer<typeof NodeToSite>;
+
+export const SiteToNode = z.discriminatedUnion("type", [
+	z.object({
+		type: z.literal("welcome"),
+		nodeId: NodeId,
+		ticketKeys: z.array(TicketKey).min(1),
+		/** Origins whose pages may call the node's gateway. */
+		siteOrigins: z.array(z.string()),
+	}),
+	/** The full set of this node's placements; what is not in it is not this node's. */
+	z.object({ type: z.literal("desired"), placements: z.array(DesiredPlacement) }),
+]);
+export type SiteToNode = z.infer<typeof SiteToNode>;
+
+/** The node sends a heartbeat this often; the site calls it lost after three missed ones. */
+export const heartbeatEveryMs = 5_000;

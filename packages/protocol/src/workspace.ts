@@ -1,0 +1,171 @@
+import { z } from "zod";
+import { Problem } from "./errors.ts";
+import { ContainerState } from "./project.ts";
+
+/**
+ * Browser ↔ node: everything under `<gatewayUrl>/projects/<projectId>/`. HTTP requests carry `Authorization: Bearer
+ * <access token>`, sockets the subprotocols `repldock` and `access.<token>`. Errors are problem+json.
+ *
+ *   POST   /access                      AccessRequest → AccessGrant (outside of /projects)
+ *   GET    /state                       → WorkspaceState
+ *   GET    /files?path=                 → DirectoryListing
+ *   GET    /files/content?path=         → the bytes (ranges honoured; `&download=1` names the file)
+ *   PUT    /files/content?path=         bytes → FileEntry (`&overwrite=0` refuses an existing one)
+ *   POST   /files/directory             CreateDirectory → FileEntry
+ *   POST   /files/move                  MoveFile → FileEntry
+ *   DELETE /files?path=                 → 204
+ *   POST   /run                         RunRequest → RunStarted
+ *   POST   /stop                        → 204 once the whole process tree is gone
+ *   POST   /terminals                   PtySize → PtyCreated
+ *   DELETE /ptys/<ptyId>                → 204
+ *   GET    /events   (socket)           WorkspaceEvent down, WorkspaceCommand up, document frames both ways
+ *   GET    /ptys/<ptyId>?after=<offset> (socket) output down, input up; see PtyEvent and PtyCommand
+ */
+
+/**
+ * A path inside a project: relative, `/` between names, no empty, `.` or `..` part; `""` is the project folder itself.
+ * Names may hold anything else that Linux allows and UTF-8 can say, at most 255 bytes each.
+ */
+export const ProjectPath = z
+	.string()
+	.max(4096)
+	.refine(
+		(path) => path === "" || path.split("/").every((name) => name !== "" && name !== "." && name !== ".."),
+		"Use a path inside the project.",
+	)
+	.refine((path) => !path.includes("\0"), "A path cannot hold a NUL character.");
+
+export const FileEntry = z.object({
+	name: z.string(),
+	kind: z.enum(["file", "directory", "link", "other"]),
+	/** Bytes; 0 for anything but files. */
+	size: z.int(),
+	/** Milliseconds since 1970. */
+	modifiedAtMs: z.number(),
+});
+export type FileEntry = z.infer<typeof FileEntry>;
+
+/** Entries of one directory: directories first, then by name. `truncated` when it holds more than is listed. */
+export const DirectoryListing = z.object({ path: z.string(), entries: z.array(FileEntry), truncated: z.boolean() });
+export type DirectoryListing = z.infer<typeof DirectoryListing>;
+
+export const CreateDirectory = z.object({ path: ProjectPath });
+export const MoveFile = z.object({ from: ProjectPath, to: ProjectPath });
+
+/** `file` runs that file by its language instead of what `.replit` says. */
+export const RunRequest = z.object({
+	file: ProjectPath.optional(),
+	columns: z.int().min(1).max(1000).default(80),
+	rows: z.int().min(1).max(1000).default(24),
+});
+export const RunStarted = z.object({
+	ptyId: z.string(),
+	/** What is executed, for the person to read. */
+	command: z.string(),
+	/** Things of `.replit` that could not be honoured, in sentences. */
+	warnings: z.array(z.string()),
+});
+export type RunStarted = z.infer<typeof RunStarted>;
+
+export const PtySize = z.object({ columns: z.int().min(1).max(1000), rows: z.int().min(1).max(1000) });
+export type PtySize = z.infer<typeof PtySize>;
+export const PtyCreated = z.object({ ptyId: z.string() });
+
+/** A pseudo-terminal of the project and what runs in it. */
+export const PtyState = z.object({
+	ptyId: z.string(),
+	kind: z.enum(["console", "terminal"]),
+	/** The title for its tab: the command, or what the shell last set. */
+	title: z.string(),
+	running: z.boolean(),
+	startedAtMs: z.number().nullable(),
+	/** Set once the program ended; 128 + signal when a signal ended it. */
+	exitCode: z.int().nullable(),
+	runTimeMs: z.number().nullable(),
+	/** A sentence when the program ended for a reason that its exit code does not tell (out of memory, stopped by you). */
+	note: z.string().nullable(),
+});
+export type PtyState = z.infer<typeof PtyState>;
+
+/** A port on which a program in the container listens. */
+export const OpenPort = z.object({
+	port: z.int().min(1).max(65_535),
+	/** Where the web view finds it; null when it only listens on the container's loopback address. */
+	url: z.string().nullable(),
+	main: z.boolean(),
+});
+export type OpenPort = z.infer<typeof OpenPort>;
+
+/** All that a page shows of a project's life; sent whole whenever it changes. */
+export const WorkspaceState = z.object({
+	container: ContainerState,
+	problem: Problem.nullable(),
+	ptys: z.array(PtyState),
+	ports: z.array(OpenPort),
+	/** Files and directories that `.replit` hides from the tree: glob patterns. */
+	hidden: z.array(z.string()),
+	/** The file that the editor opens first; null when none is named or found. */
+	entrypoint: z.string().nullable(),
+	disk: z.object({ usedBytes: z.int(), limitBytes: z.int() }),
+	people: z.array(z.object({ userId: z.string(), name: z.string() })),
+});
+export type WorkspaceState = z.infer<typeof WorkspaceState>;
+
+/** Text frames that the node sends on the events socket. */
+export const WorkspaceEvent = z.discriminatedUnion("type", [
+	z.object({ type: z.literal("state"), state: WorkspaceState }),
+	/** Entries of these directories changed; only watched ones are told. */
+	z.object({ type: z.literal("filesChanged"), directories: z.array(z.string()) }),
+	/**
+	 * A document is open under `document`, the number that binary frames carry. `epoch` names the history that its Yjs
+	 * state belongs to: a client that reconnects with another epoch's state must start afresh and put its unsaved
+	 * edits in again.
+	 */
+	z.object({
+		type: z.literal("documentOpened"),
+		path: z.string(),
+		document: z.int(),
+		epoch: z.string(),
+	}),
+	z.object({ type: z.literal("documentRefused"), path: z.string(), problem: Problem }),
+	/** Everything up to this Yjs state vector (base64) is in the file on disk. */
+	z.object({ type: z.literal("documentSaved"), document: z.int(), stateVector: z.string() }),
+	/** The file could not be written; the edits are kept and written when it can be. */
+	z.object({ type: z.literal("documentNotSaved"), document: z.int(), problem: Problem }),
+	/** The file was moved or removed; the client closes the tab or follows. */
+	z.object({ type: z.literal("documentMoved"), document: z.int(), path: z.string().nullable() }),
+	z.object({ type: z.literal("pong"), at: z.number() }),
+]);
+export type WorkspaceEvent = z.infer<typeof WorkspaceEvent>;
+
+/** Text frames that a client sends on the events socket. */
+export const WorkspaceCommand = z.discriminatedUnion("type", [
+	/** Replaces the set of directories whose changes the client wants to hear of. */
+	z.object({ type: z.literal("watch"), directories: z.array(ProjectPath).max(500) }),
+	z.object({ type: z.literal("openDocument"), path: ProjectPath }),
+	z.object({ type: z.literal("closeDocument"), document: z.int() }),
+	z.object({ type: z.literal("ping"), at: z.number() }),
+]);
+export type WorkspaceCommand = z.infer<typeof WorkspaceCommand>;
+
+/**
+ * Text frames that the holder sends on a PTY socket; binary frames are output bytes. `offset` counts the bytes that
+ * the PTY ever printed: a client that reconnects asks for what comes after the last one it has.
+ */
+export const PtyEvent = z.discriminatedUnion("type", [
+	/** First frame. The output that follows begins at `offset`; `reset` when that is not where the client left off. */
+	z.object({ type: z.literal("attached"), offset: z.int(), reset: z.boolean(), state: PtyState, size: PtySize }),
+	/** The program started, ended or changed its title. */
+	z.object({ type: z.literal("state"), state: PtyState }),
+	z.object({ type: z.literal("resized"), size: PtySize }),
+	z.object({ type: z.literal("closed") }),
+]);
+export type PtyEvent = z.infer<typeof PtyEvent>;
+
+/** Text frames that a client sends on a PTY socket; binary frames are input bytes. */
+export const PtyCommand = z.discriminatedUnion("type", [
+	z.object({ type: z.literal("resize"), size: PtySize }),
+	/** The client has processed all output up to this offset. */
+	z.object({ type: z.literal("acknowledge"), offset: z.int() }),
+]);
+export type PtyCommand = z.infer<typeof PtyCommand>;
