@@ -58,6 +58,13 @@ export const documentMaxBytes = 4 * 1024 * 1024;
 export const documentMessageSync = 0;
 export const documentMessageAwareness = 1;
 
+/**
+ * The Y.Text of a document that holds the file's content. The payload of a sync message is one message of y-protocols'
+ * sync, that of an awareness message the bare awareness update (no length before it). Clients also keep counters in a
+ * Y.Map named `edits`, so that a pure deletion moves the state vector too; the node carries it along unread.
+ */
+export const documentTextName = "content";
+
 /** Cookie that lets a visitor of a private project's host name in; set by the edge's enter page. */
 export const appAccessCookie = "repldock_access";
 

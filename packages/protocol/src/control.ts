@@ -13,7 +13,7 @@ export const DesiredPlacement = z.object({
 	projectId: ProjectId,
 	/** Rises whenever the project moves; the highest one owns the project. */
 	generation: z.int().positive(),
-	/** `running`: a container may run; `stopped`: none may; `purged`: container and volume are to be removed for good. */
+	/** `running`: a container may run, and is started when `wantVersion` rose (a node stops it when nobody uses it); `stopped`: none may; `purged`: container and volume are to be removed for good. */
 	want: z.enum(["running", "stopped", "purged"]),
 	/** Rises with each change of `want`; a node's report about an older one is ignored. */
 	wantVersion: z.int(),
@@ -34,8 +34,6 @@ export const ObservedPlacement = z.object({
 	generation: z.int().positive(),
 	wantVersion: z.int(),
 	state: z.union([ContainerState, z.literal("purged")]),
-	/** True when the node stopped the container because nobody used it; the site then wants it stopped. */
-	idle: z.boolean(),
 	problem: Problem.nullable(),
 });
 export type ObservedPlacement = z.infer<typeof ObservedPlacement>;

@@ -153,8 +153,19 @@ export type WorkspaceCommand = z.infer<typeof WorkspaceCommand>;
  * the PTY ever printed: a client that reconnects asks for what comes after the last one it has.
  */
 export const PtyEvent = z.discriminatedUnion("type", [
-	/** First frame. The output that follows begins at `offset`; `reset` when that is not where the client left off. */
-	z.object({ type: z.literal("attached"), offset: z.int(), reset: z.boolean(), state: PtyState, size: PtySize }),
+	/**
+	 * First frame, and again when the client fell too far behind. The output that follows begins at `offset`; `reset`
+	 * when that is not where the client left off: it then clears its screen.
+	 */
+	z.object({
+		type: z.literal("attached"),
+		offset: z.int(),
+		/** Output up to here is a replay: answers of the terminal to queries in it must not be sent. */
+		end: z.int(),
+		reset: z.boolean(),
+		state: PtyState,
+		size: PtySize,
+	}),
 	/** The program started, ended or changed its title. */
 	z.object({ type: z.literal("state"), state: PtyState }),
 	z.object({ type: z.literal("resized"), size: PtySize }),

@@ -1,0 +1,22 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { Settings } from "../settings.ts";
+import { callControl, readStatus } from "../supervisor/control.ts";
+import { green, say } from "../text.ts";
+
+/** `down`: stops everything and waits until nothing is left. Harmless when nothing runs. */
+export async function down(settings: Settings): Promise<number> {
+	if ((await callControl(settings.run, "POST", "/stop")) === null) {
+		say(`Repldock does not run (${settings.data}).`);
+		return 0;
+	}
+	const deadline = Date.now() + 120_000;
+	while (await readStatus(settings.run)) {
+		if (Date.now() > deadline) {
+			say("Repldock is still stopping after two minutes. Run: ./repldock status");
+			return 1;
+		}
+		await wait(100);
+	}
+	say(`${green("✓")} stopped`);
+	return 0;
+}

@@ -1,0 +1,18 @@
+import { type Settings, UsageError } from "../settings.ts";
+import { callControl, readStatus } from "../supervisor/control.ts";
+import { green, say } from "../text.ts";
+
+/** `restart SERVICE`: stops and starts one program while the others go on. */
+export async function restart(settings: Settings): Promise<number> {
+	const [, service] = settings.words;
+	const instance = await readStatus(settings.run);
+	if (!instance) {
+		say(`Repldock does not run (${settings.data}).`);
+		return 1;
+	}
+	const names = instance.services.map(({ name }) => name);
+	if (!service || !names.includes(service)) throw new UsageError(`Say which of these to restart: ${names.join(", ")}.`);
+	await callControl(settings.run, "POST", `/restart/${service}`);
+	say(`${green("✓")} ${service} restarted`);
+	return 0;
+}

@@ -1,0 +1,31 @@
+import type { Settings } from "../settings.ts";
+import { readStatus } from "../supervisor/control.ts";
+import { bold, dim, green, print, red, say, table } from "../text.ts";
+
+/** `status`: what runs. Exits with 1 when the instance is not up, so that scripts can ask. */
+export async function status(settings: Settings): Promise<number> {
+	const instance = await readStatus(settings.run);
+	if (settings.json) print(JSON.stringify(instance ?? { phase: "stopped", data: settings.data, services: [] }));
+	if (!instance) {
+		if (!settings.json) say(`Repldock does not run (${settings.data}). Start it with: ./repldock up`);
+		return 1;
+	}
+	if (!settings.json) {
+		const mark = instance.phase === "running" ? green("●") : red("●");
+		print(`${mark} ${bold(instance.siteUrl)}  ${instance.phase}: ${instance.message}`);
+		print(dim(`  data in ${instance.data}, since ${instance.startedAt}`));
+		print();
+		print(
+			table([
+				["service", "state", "pid", "restarts"],
+				...instance.services.map(({ title, state, pid, restarts }) => [
+					title,
+					state,
+					String(pid ?? ""),
+					String(restarts),
+				]),
+			]),
+		);
+	}
+	return instance.phase === "running" ? 0 : 1;
+}

@@ -1,0 +1,71 @@
+import { RepldockConfigError } from "@repldock/service";
+import { bench } from "./commands/bench.ts";
+import { doctor } from "./commands/doctor.ts";
+import { down } from "./commands/down.ts";
+import { logs } from "./commands/logs.ts";
+import { restart } from "./commands/restart.ts";
+import { status } from "./commands/status.ts";
+import { test } from "./commands/test.ts";
+import { supervise, up } from "./commands/up.ts";
+import { readSettings, type Settings, UsageError } from "./settings.ts";
+import { print, say } from "./text.ts";
+
+const commands: Record<string, (settings: Settings) => Promise<number>> = {
+	up,
+	down,
+	status,
+	logs,
+	restart,
+	doctor,
+	test,
+	bench,
+	supervise,
+};
+
+const usage = `Usage: ./repldock COMMAND [options]
+
+  up                 install what is missing, start everything, print the address
+  down               stop everything; nothing stays behind
+  status             what runs
+  logs [SERVICE]     the end of the logs (--follow to stay)
+  restart SERVICE    restart one program: site, agent, holder, edge, engine, postgres
+  doctor             what is missing or wrong on this machine, and what mends it
+  test [FILTER]      run the test suite
+  bench NAME         measure: run-latency, terminal, idle-memory
+
+Options
+  --detach, -d       up: stay in the background
+  --data DIR         where everything is kept (default /var/lib/repldock)
+  --http-port N      the port that people visit (default 8080)
+  --json             up, status, doctor, bench: for programs
+  --follow, -f       logs: go on as they grow
+
+docs/CONFIGURATION.md lists the environment variables.`;
+
+async function main(): Promise<number> {
+	const settings = readSettings(process.argv.slice(2), process.env);
+	const [word] = settings.words;
+	if (!word || word === "help") {
+		print(usage);
+		return word ? 0 : 2;
+	}
+	const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
+	if (!command) throw new UsageError(`There is no command ${word}.`);
+	return command(settings);
+}
+
+try {
+	process.exitCode = await main();
+} catch (error) {
+	if (error instanceof UsageError) {
+		say(`${error.message}\n\n${usage}`);
+		process.exitCode = 2;
+	} else if (error instanceof RepldockConfigError) {
+		say(error.message);
+		process.exitCode = 2;
+	} else {
+		say(error instanceof Error ? error.message : String(error));
+		if (process.env.REPLDOCK_LOG_LEVEL === "debug" && error instanceof Error) say(error.stack);
+		process.exitCode = 1;
+	}
+}

@@ -1,0 +1,90 @@
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+/** The folder that holds the whole program. */
+export const repository = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, "");
+
+/** What an operator said on the command line or in the environment; the command line wins. */
+export interface Settings {
+	data: string;
+	run: string;
+	logs: string;
+	cache: string;
+	httpPort: number;
+	appsDomain: string;
+	siteUrl: string;
+	systemUser: string;
+	/** Passed on to the programs as they stand. */
+	environment: Record<string, string>;
+	detach: boolean;
+	json: boolean;
+	follow: boolean;
+	words: string[];
+}
+
+/** A command line that cannot be understood; the message says what to type instead. */
+export class UsageError extends Error {
+	constructor(message: string) {
+		super(message);
+		this.name = "UsageError";
+	}
+}
+
+/** @throws UsageError */
+export function readSettings(commandArguments: string[], environment: NodeJS.ProcessEnv): Settings {
+	let parsed: ReturnType<typeof parse>;
+	try {
+		parsed = parse(commandArguments);
+	} catch (error) {
+		throw new UsageError(error instanceof Error ? error.message : String(error));
+	}
+	const { values, positionals } = parsed;
+	const data = resolve(values.data ?? environment.REPLDOCK_DATA ?? "/var/lib/repldock");
+	const portText = values["http-port"] ?? environment.REPLDOCK_HTTP_PORT ?? "8080";
+	const httpPort = Number(portText);
+	if (!/^\d+$/.test(portText) || httpPort < 1 || httpPort > 65_535) {
+		throw new UsageError(`--http-port takes a port number from 1 to 65535, not ${portText}.`);
+	}
+	const appsDomain = environment.REPLDOCK_APPS_DOMAIN ?? "localhost";
+	const port = httpPort === 80 ? "" : `:${httpPort}`;
+	const siteUrl = (environment.REPLDOCK_SITE_URL ?? `http://localhost${port}`).replace(/\/$/, "");
+	const passedOn = Object.entries(environment).filter(
+		([name]) => name.startsWith("REPLDOCK_") || name === "DATABASE_URL",
+	);
+	return {
+		data,
+		run: join(data, "run"),
+		logs: join(data, "logs"),
+		cache: resolve(environment.REPLDOCK_CACHE ?? "/var/cache/repldock"),
+		httpPort,
+		appsDomain,
+		siteUrl,
+		systemUser: environment.REPLDOCK_SYSTEM_USER ?? "repldock",
+		environment: {
+			...Object.fromEntries(passedOn.map(([name, value]) => [name, value ?? ""])),
+			REPLDOCK_DATA: data,
+			REPLDOCK_HTTP_PORT: String(httpPort),
+			REPLDOCK_APPS_DOMAIN: appsDomain,
+			REPLDOCK_SITE_URL: siteUrl,
+		},
+		detach: values.detach ?? false,
+		json: values.json ?? false,
+		follow: values.follow ?? false,
+		words: positionals,
+	};
+}
+
+function parse(commandArguments: string[]) {
+	return parseArgs({
+		args: commandArguments,
+		allowPositionals: true,
+		options: {
+			data: { type: "string" },
+			"http-port": { type: "string" },
+			detach: { type: "boolean", short: "d" },
+			json: { type: "boolean" },
+			follow: { type: "boolean", short: "f" },
+		},
+	});
+}

@@ -1,0 +1,249 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type CleanupStack, type Logger, runCommand } from "@repldock/service";
+import { z } from "zod";
+import { type Cluster, prepareCluster } from "../machine/postgres.ts";
+import { ensureSystemUser, isReachableByAll, type SystemUser, systemUser } from "../machine/users.ts";
+import { repository, type Settings } from "../settings.ts";
+import { endProcess, readRecords } from "./processes.ts";
+import { answers } from "./readiness.ts";
+import type { Service, Supervisor } from "./supervisor.ts";
+
+const agentProgram = join(repository, "apps/node/src/main.ts");
+const holderProgram = join(repository, "apps/node/src/holder/main.ts");
+const siteProgram = join(repository, "apps/site/src/server.ts");
+
+/** How the node's own programs are started, as `apps/node/src/main.ts prepare` prints it. */
+const NodePlan = z.object({
+	engine: z.object({ program: z.string(), arguments: z.array(z.string()) }),
+	edge: z.object({ program: z.string(), arguments: z.array(z.string()) }),
+	gatewayHost: z.string(),
+});
+
+export interface Toolchain {
+	hash: string;
+	archive: string;
+}
+
+/** Directories and secrets that an instance needs before any of its programs starts. */
+export async function prepareData(settings: Settings): Promise<SystemUser> {
+	const siteUser = await ensureSystemUser(settings.systemUser);
+	await mkdir(settings.data, { recursive: true });
+	await chmod(settings.data, 0o711);
+	await mkdir(settings.logs, { recursive: true, mode: 0o700 });
+	await mkdir(join(settings.data, "secrets"), { recursive: true, mode: 0o711 });
+	// The site makes its socket here as its own user; the sticky bit keeps the other sockets out of its hands.
+	await mkdir(settings.run, { recursive: true });
+	await chown(settings.run, 0, siteUser.gid);
+	await chmod(settings.run, 0o1771);
+	// Socket paths are limited to 107 bytes by the kernel; ours are at most 24 longer than the data directory's.
+	if (Buffer.byteLength(settings.data) > 80) {
+		throw new Error(
+			`The data directory's path is too long for the sockets in it; use at most 80 bytes: ${settings.data}`,
+		);
+	}
+	if (!(await isReachableByAll(settings.data))) {
+		throw new Error(
+			`Containers run as unprivileged users and cannot reach ${settings.data}: a directory above it is closed to them. ` +
+				"Choose another one with --data, for example /var/lib/repldock.",
+		);
+	}
+	const siteSecrets = join(settings.data, "secrets/site");
+	const nodeSecrets = join(settings.data, "secrets/node");
+	await mkdir(siteSecrets, { recursive: true, mode: 0o700 });
+	await mkdir(nodeSecrets, { recursive: true, mode: 0o700 });
+	await ensureSecret(join(nodeSecrets, "access-secret"));
+	const token = await ensureSecret(join(nodeSecrets, "node-token"));
+	await writeFile(join(siteSecrets, "node-token"), token, { mode: 0o600 });
+	await ensureSecret(join(siteSecrets, "auth-secret"));
+	for (const path of [siteSecrets, join(siteSecrets, "node-token"), join(siteSecrets, "auth-secret")]) {
+		await chown(path, siteUser.uid, siteUser.gid);
+	}
+	return siteUser;
+}
+
+async function ensureSecret(path: string): Promise<string> {
+	if (!existsSync(path)) await writeFile(path, randomBytes(32).toString("base64url"), { mode: 0o600 });
+	return readFile(path, "utf8");
+}
+
+/** Ends what a supervisor that was killed left running; containers stay and are adopted. */
+export async function endLeftovers(recordsFile: string): Promise<void> {
+	const records = await readRecords(recordsFile);
+	for (const record of records.reverse()) {
+		await endProcess(record, record.name === "postgres" ? "SIGINT" : "SIGTERM", 15_000);
+	}
+}
+
+/**
+ * Starts every program of a one-machine instance, in the order in which they need each other, and pushes how each is
+ * stopped. `say` gets a line for people as each comes up.
+ */
+export async function startInstance(options: {
+	settings: Settings;
+	toolchain: Toolchain;
+	supervisor: Supervisor;
+	cleanup: CleanupStack;
+	siteUser: SystemUser;
+	say: (line: string) => void;
+	log: Logger;
+}): Promise<void> {
+	const { settings, supervisor, cleanup, say } = options;
+	const environment = nodeEnvironment(settings, options.toolchain);
+
+	async function start(service: Service) {
+		cleanup.push(service.name, () => supervisor.stop(service.name));
+		await supervisor.start(service);
+		say(service.title);
+	}
+
+	async function startSite() {
+		const own = settings.environment.DATABASE_URL;
+		let cluster: Cluster | undefined;
+		if (!own) {
+			cluster = await prepareCluster(settings.data, settings.run, settings.systemUser);
+			await start(await databaseService(cluster));
+			await cluster.createDatabase();
+		}
+		await start(await siteService(settings, own ?? cluster?.databaseUrl ?? "", options.siteUser));
+	}
+
+	async function startNode() {
+		cleanup.push("host", async () => void (await runAgent("release", environment)));
+		const plan = NodePlan.parse(JSON.parse(await runAgent("prepare", environment)));
+		await start({
+			name: "engine",
+			title: "Docker Engine",
+			program: plan.engine.program,
+			arguments: plan.engine.arguments,
+			isReady: () => answers({ socketPath: join(settings.run, "docker.sock") }, "/_ping"),
+			startTimeoutMs: 60_000,
+			stopSignal: "SIGTERM",
+			stopTimeoutMs: 20_000,
+		});
+		await start({
+			name: "holder",
+			title: "holder",
+			program: process.execPath,
+			arguments: [holderProgram],
+			environment,
+			isReady: async () => existsSync(join(settings.run, "holder-control.sock")),
+			startTimeoutMs: 15_000,
+			stopSignal: "SIGTERM",
+			stopTimeoutMs: 5_000,
+		});
+		return plan;
+	}
+
+	const [plan] = await Promise.all([startNode(), startSite()]);
+	await start({
+		name: "edge",
+		title: "NGINX",
+		program: plan.edge.program,
+		arguments: plan.edge.arguments,
+		isReady: () => answers({ host: "127.0.0.1", port: settings.httpPort }, "/healthz", siteHost(settings)),
+		startTimeoutMs: 15_000,
+		stopSignal: "SIGTERM",
+		stopTimeoutMs: 5_000,
+	});
+	// Containers end while engine and holder still run; nothing of ours may be left when an instance goes down.
+	cleanup.push("containers", async () => void (await runAgent("drain", environment)));
+	await start({
+		name: "agent",
+		title: "agent",
+		program: process.execPath,
+		arguments: [agentProgram, "serve"],
+		environment,
+		isReady: () => answers({ socketPath: join(settings.run, "agent.sock") }, "/readyz"),
+		// The first start imports the toolchain image.
+		startTimeoutMs: 10 * 60_000,
+		stopSignal: "SIGTERM",
+		stopTimeoutMs: 10_000,
+	});
+}
+
+function siteHost(settings: Settings): Record<string, string> {
+	return { host: new URL(settings.siteUrl).host };
+}
+
+async function databaseService(cluster: Cluster): Promise<Service> {
+	return {
+		name: "postgres",
+		title: "PostgreSQL",
+		program: cluster.program,
+		arguments: cluster.arguments,
+		user: await systemUser("postgres"),
+		isReady: cluster.isReady,
+		startTimeoutMs: 60_000,
+		// "Fast shutdown": ends the connections, keeps the data.
+		stopSignal: "SIGINT",
+		stopTimeoutMs: 30_000,
+	};
+}
+
+async function siteService(settings: Settings, databaseUrl: string, siteUser: SystemUser): Promise<Service> {
+	const socket = join(settings.run, "site.sock");
+	return {
+		name: "site",
+		title: "site",
+		program: process.execPath,
+		arguments: [siteProgram],
+		environment: siteEnvironment(settings, databaseUrl),
+		// In a checkout that only root can enter (below /root, say) an unprivileged user could not read the program.
+		...((await isReachableByAll(repository)) ? { user: siteUser } : {}),
+		isReady: () => answers({ socketPath: socket }, "/healthz", siteHost(settings)),
+		startTimeoutMs: 60_000,
+		stopSignal: "SIGTERM",
+		stopTimeoutMs: 8_000,
+	};
+}
+
+export function siteEnvironment(settings: Settings, databaseUrl: string): Record<string, string> {
+	return {
+		...settings.environment,
+		NODE_ENV: "production",
+		DATABASE_URL: databaseUrl,
+		REPLDOCK_SITE_SOCKET: join(settings.run, "site.sock"),
+		REPLDOCK_SECRETS: join(settings.data, "secrets/site"),
+		REPLDOCK_TEMPLATES: join(repository, "templates"),
+	};
+}
+
+function nodeEnvironment(settings: Settings, toolchain: Toolchain): Record<string, string> {
+	return {
+		...settings.environment,
+		NODE_ENV: "production",
+		REPLDOCK_TOOLCHAIN_ARCHIVE: toolchain.archive,
+		REPLDOCK_TOOLCHAIN_HASH: toolchain.hash,
+		REPLDOCK_TEMPLATES: join(repository, "templates"),
+		REPLDOCK_RUN_DIRECTORY: settings.run,
+		REPLDOCK_ENGINE_SOCKET: join(settings.run, "docker.sock"),
+		REPLDOCK_ACCESS_SECRET_FILE: join(settings.data, "secrets/node/access-secret"),
+	};
+}
+
+async function runAgent(
+	command: "prepare" | "drain" | "release",
+	environment: Record<string, string>,
+): Promise<string> {
+	return runCommand(process.execPath, [agentProgram, command], { environment, timeoutMs: 180_000 });
+}
+
+/** The one-time link that signs the operator in, made by the site's own program. */
+export async function operatorLink(settings: Settings, databaseUrl: string, siteUser: SystemUser): Promise<string> {
+	const output = await runCommand(
+		"setpriv",
+		[
+			`--reuid=${siteUser.uid}`,
+			`--regid=${siteUser.gid}`,
+			"--clear-groups",
+			process.execPath,
+			siteProgram,
+			"operator-link",
+		],
+		{ environment: siteEnvironment(settings, databaseUrl), directory: "/" },
+	);
+	return output.trim();
+}

@@ -1,0 +1,177 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { createBackoff, type Logger } from "@repldock/service";
+import type { SystemUser } from "../machine/users.ts";
+import { type ProcessRecord, processStartTime, writeRecords } from "./processes.ts";
+
+/** One program of an instance. */
+export interface Service {
+	name: string;
+	/** For people: what it is. */
+	title: string;
+	program: string;
+	arguments: readonly string[];
+	environment?: Record<string, string>;
+	user?: SystemUser;
+	isReady(): Promise<boolean>;
+	startTimeoutMs: number;
+	stopSignal: NodeJS.Signals;
+	stopTimeoutMs: number;
+}
+
+export interface ServiceStatus {
+	name: string;
+	title: string;
+	state: "starting" | "running" | "restarting" | "stopped";
+	pid: number | null;
+	restarts: number;
+}
+
+export interface Supervisor {
+	/** Starts it and waits until it is ready. @throws Error with the end of its log when it does not get there. */
+	start(service: Service): Promise<void>;
+	restart(name: string): Promise<void>;
+	/** Harmless when it does not run. */
+	stop(name: string): Promise<void>;
+	status(): ServiceStatus[];
+}
+
+interface Supervised {
+	service: Service;
+	child: ChildProcess | undefined;
+	record: ProcessRecord | undefined;
+	state: ServiceStatus["state"];
+	restarts: number;
+	/** Set while it is meant to run. */
+	wanted: boolean;
+}
+
+/** Starts programs, starts them again when they end by themselves, and stops them. */
+export function createSupervisor(options: { logsDirectory: string; recordsFile: string; log: Logger }): Supervisor {
+	const services = new Map<string, Supervised>();
+	let recording: Promise<void> = Promise.resolve();
+
+	function record() {
+		const records = [...services.values()].flatMap(({ record }) => record ?? []);
+		recording = recording.then(() => writeRecords(options.recordsFile, records));
+		return recording;
+	}
+
+	async function launch(supervised: Supervised): Promise<void> {
+		const { service } = supervised;
+		const logFile = openSync(join(options.logsDirectory, `${service.name}.log`), "a", 0o640);
+		let child: ChildProcess;
+		try {
+			child = spawn(service.program, service.arguments, {
+				cwd: "/",
+				// A group of its own: Ctrl-C in the terminal is for the supervisor, which then stops the rest in order.
+				detached: true,
+				stdio: ["ignore", logFile, logFile],
+				env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8", ...service.environment },
+				...(service.user ? { uid: service.user.uid, gid: service.user.gid } : {}),
+			});
+		} finally {
+			closeSync(logFile);
+		}
+		supervised.child = child;
+		child.once("error", (error) => options.log.error({ err: error, service: service.name }, "could not be started"));
+		child.once("exit", (code, signal) => {
+			if (supervised.child !== child) return;
+			supervised.child = undefined;
+			supervised.record = undefined;
+			if (!supervised.wanted || supervised.state === "starting") return;
+			options.log.warn({ service: service.name, code, signal }, "ended by itself; starting it again");
+			void relaunch(supervised);
+		});
+		if (child.pid) {
+			const startTime = await processStartTime(child.pid);
+			if (startTime && supervised.child === child)
+				supervised.record = { name: service.name, pid: child.pid, startTime };
+			await record();
+		}
+	}
+
+	async function relaunch(supervised: Supervised) {
+		const backoff = createBackoff(200, 10_000);
+		supervised.state = "restarting";
+		while (supervised.wanted) {
+			supervised.restarts += 1;
+			try {
+				await bringUp(supervised);
+				return;
+			} catch (error) {
+				options.log.error({ err: error, service: supervised.service.name }, "did not come back");
+				await wait(backoff.nextMs());
+			}
+		}
+	}
+
+	async function bringUp(supervised: Supervised): Promise<void> {
+		const { service } = supervised;
+		supervised.state = "starting";
+		await launch(supervised);
+		const deadline = Date.now() + service.startTimeoutMs;
+		while (!(await service.isReady())) {
+			if (!supervised.child) throw new Error(`${service.title} ended while it started; see its log`);
+			if (Date.now() > deadline) {
+				await end(supervised);
+				throw new Error(`${service.title} was not ready after ${service.startTimeoutMs / 1000} s; see its log`);
+			}
+			await wait(40);
+		}
+		supervised.state = "running";
+	}
+
+	async function end(supervised: Supervised): Promise<void> {
+		const { child, service } = supervised;
+		if (!child || child.exitCode !== null || child.signalCode !== null) return;
+		const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+		child.kill(service.stopSignal);
+		const killer = setTimeout(() => child.kill("SIGKILL"), service.stopTimeoutMs);
+		await exited;
+		clearTimeout(killer);
+		supervised.child = undefined;
+		supervised.record = undefined;
+		await record();
+	}
+
+	return {
+		async start(service) {
+			const supervised: Supervised = {
+				service,
+				child: undefined,
+				record: undefined,
+				state: "starting",
+				restarts: 0,
+				wanted: true,
+			};
+			services.set(service.name, supervised);
+			await bringUp(supervised);
+		},
+		async restart(name) {
+			const supervised = services.get(name);
+			if (!supervised) throw new Error(`There is no service ${name}.`);
+			supervised.state = "starting";
+			await end(supervised);
+			supervised.restarts += 1;
+			await bringUp(supervised);
+		},
+		async stop(name) {
+			const supervised = services.get(name);
+			if (!supervised) return;
+			supervised.wanted = false;
+			await end(supervised);
+			supervised.state = "stopped";
+		},
+		status: () =>
+			[...services.values()].map(({ service, state, child, restarts }) => ({
+				name: service.name,
+				title: service.title,
+				state,
+				pid: child?.pid ?? null,
+				restarts,
+			})),
+	};
+}

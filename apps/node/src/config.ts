@@ -1,0 +1,122 @@
+import { createHash } from "node:crypto";
+import { realpathSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { type Config, parse, readConfig } from "@repldock/service";
+
+/** Options of a node: the agent, its holder, engine and edge. */
+export const nodeOptions = {
+	dataDirectory: {
+		variable: "REPLDOCK_DATA",
+		fallback: "/var/lib/repldock",
+		parse: parse.text,
+		description: "Where everything that must outlive a restart is kept.",
+	},
+	siteUrl: {
+		variable: "REPLDOCK_SITE_URL",
+		fallback: "http://localhost:8080",
+		parse: parse.url,
+		description: "The site's address, as browsers see it; the agent dials out to it.",
+	},
+	appsDomain: {
+		variable: "REPLDOCK_APPS_DOMAIN",
+		fallback: "localhost",
+		parse: parse.text,
+		description: "Apps answer at `<slug>.<apps domain>`, this node's gateway at `node.<apps domain>`.",
+	},
+	httpPort: {
+		variable: "REPLDOCK_HTTP_PORT",
+		fallback: "8080",
+		parse: parse.integer(1, 65_535),
+		description: "The TCP port that the edge listens on.",
+	},
+	nodeName: {
+		variable: "REPLDOCK_NODE_NAME",
+		fallback: hostname(),
+		parse: parse.text,
+		description: "This node's name in the cluster; unique.",
+	},
+	slots: {
+		variable: "REPLDOCK_SLOTS",
+		fallback: "500",
+		parse: parse.integer(1, 100_000),
+		description: "How many containers this node has room for.",
+	},
+	egress: {
+		variable: "REPLDOCK_EGRESS",
+		fallback: "open",
+		parse: parse.oneOf("open", "closed"),
+		description: "Whether containers reach the internet.",
+	},
+	subnet: {
+		variable: "REPLDOCK_SUBNET",
+		fallback: "",
+		parse: parse.optionalText,
+		description: "The containers' IPv4 subnet, for example `10.213.0.0/20`; a free one is chosen when empty.",
+	},
+	volumesSizeBytes: {
+		variable: "REPLDOCK_VOLUMES_SIZE",
+		fallback: "64G",
+		parse: parse.bytes,
+		description: "Size of the sparse file that holds the volumes, when it is made.",
+	},
+	idleTimeoutMs: {
+		variable: "REPLDOCK_IDLE_TIMEOUT",
+		fallback: "15m",
+		parse: parse.duration,
+		description: "A container that nobody is connected to and in which nothing runs is stopped after this time.",
+	},
+	toolchainArchive: {
+		variable: "REPLDOCK_TOOLCHAIN_ARCHIVE",
+		fallback: "",
+		parse: parse.optionalText,
+		description: "Archive of the toolchain image; `up` builds and names it.",
+	},
+	toolchainHash: {
+		variable: "REPLDOCK_TOOLCHAIN_HASH",
+		fallback: "unnamed",
+		parse: parse.text,
+		description: "Hash of the toolchain image's definition; `up` names it.",
+	},
+	nginxUser: {
+		variable: "REPLDOCK_SYSTEM_USER",
+		fallback: "repldock",
+		parse: parse.text,
+		description: "The unprivileged system user of the site and the edge's workers, and of the containers' id range.",
+	},
+	logLevel: {
+		variable: "REPLDOCK_LOG_LEVEL",
+		fallback: "info",
+		parse: parse.oneOf("debug", "info", "warn", "error"),
+		description: "How much the agent, holder and site write to their logs.",
+	},
+} as const;
+
+export type NodeConfig = Config<typeof nodeOptions>;
+
+export function readNodeConfig(environment: Record<string, string | undefined>): NodeConfig {
+	return readConfig(nodeOptions, environment);
+}
+
+/** Names and paths that follow from the configuration; two data directories on one machine never share one. */
+export function nodePaths(config: NodeConfig) {
+	const data = realpathSync(config.dataDirectory);
+	const run = join(data, "run");
+	const instance = createHash("sha256").update(data).digest("hex").slice(0, 8);
+	return {
+		data,
+		run,
+		instance,
+		bridge: `rd-${instance}`,
+		table: `repldock_${instance}`,
+		agentSocket: join(run, "agent.sock"),
+		engineSocket: join(run, "docker.sock"),
+		edgeSocket: join(run, "edge.sock"),
+		accessSecret: join(data, "secrets", "node", "access-secret"),
+		nodeToken: join(data, "secrets", "node", "node-token"),
+		documents: join(data, "documents"),
+		desired: join(data, "desired.json"),
+		image: `repldock/toolchain:${config.toolchainHash.slice(0, 32)}`,
+	};
+}
+export type NodePaths = ReturnType<typeof nodePaths>;

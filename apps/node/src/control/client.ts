@@ -1,0 +1,120 @@
+import {
+	controlPath,
+	type DesiredPlacement,
+	heartbeatEveryMs,
+	type NodeToSite,
+	type ObservedPlacement,
+	SiteToNode,
+	type TicketKey,
+} from "@repldock/protocol";
+import { createBackoff, type Logger } from "@repldock/service";
+import { WebSocket } from "ws";
+
+export interface Welcome {
+	nodeId: string;
+	ticketKeys: TicketKey[];
+	siteOrigins: string[];
+}
+
+export interface ControlClientOptions {
+	siteUrl: string;
+	nodeToken: string;
+	name: string;
+	gatewayUrl: string;
+	slots: number;
+	/** The full observed set, for the greeting. */
+	observed(): ObservedPlacement[];
+	onWelcome(welcome: Welcome): void;
+	onDesired(placements: DesiredPlacement[]): void;
+	log: Logger;
+}
+
+export interface ControlClient {
+	/** Tells the site of changed placements; while disconnected nothing is kept, since the greeting says it all. */
+	report(observed: ObservedPlacement[]): void;
+	close(): void;
+}
+
+/** The site answers each heartbeat's ping; silence for three of them means that the connection is dead. */
+const silenceMs = 3 * heartbeatEveryMs;
+
+/** Dials out to the site and stays connected, with growing pauses between attempts, until it is closed. */
+export function connectControl(options: ControlClientOptions): ControlClient {
+	const { log } = options;
+	const backoff = createBackoff(200, 10_000);
+	const url = new URL(controlPath, options.siteUrl);
+	url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+	let socket: WebSocket | undefined;
+	let retry: NodeJS.Timeout | undefined;
+	let closed = false;
+
+	function send(message: NodeToSite) {
+		if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+	}
+
+	function dial() {
+		const current = new WebSocket(url, {
+			headers: { authorization: `Bearer ${options.nodeToken}` },
+			handshakeTimeout: 10_000,
+			perMessageDeflate: false,
+			maxPayload: 64 * 1024 * 1024,
+		});
+		socket = current;
+		let lastHeardMs = Date.now();
+		const heartbeat = setInterval(() => {
+			if (Date.now() - lastHeardMs > silenceMs) return current.terminate();
+			if (current.readyState !== WebSocket.OPEN) return;
+			send({ type: "heartbeat" });
+			current.ping();
+		}, heartbeatEveryMs);
+
+		current.on("open", () => {
+			lastHeardMs = Date.now();
+			const { name, gatewayUrl, slots } = options;
+			send({ type: "hello", name, gatewayUrl, slots, observed: options.observed() });
+		});
+		current.on("pong", () => {
+			lastHeardMs = Date.now();
+		});
+		current.on("message", (data) => {
+			lastHeardMs = Date.now();
+			receive(String(data));
+		});
+		current.on("error", (error) => log.debug({ err: error }, "control socket"));
+		current.on("close", () => {
+			clearInterval(heartbeat);
+			if (closed) return;
+			const waitMs = backoff.nextMs();
+			log.info({ waitMs: Math.round(waitMs) }, "not connected to the site; trying again");
+			retry = setTimeout(dial, waitMs);
+		});
+	}
+
+	function receive(text: string) {
+		let message: SiteToNode;
+		try {
+			message = SiteToNode.parse(JSON.parse(text));
+		} catch (error) {
+			log.error({ err: error }, "the site sent a message that this agent does not understand");
+			return;
+		}
+		if (message.type === "welcome") {
+			backoff.reset();
+			options.onWelcome(message);
+		} else {
+			options.onDesired(message.placements);
+		}
+	}
+
+	dial();
+	return {
+		report(observed) {
+			if (observed.length > 0) send({ type: "observed", observed });
+		},
+		close() {
+			closed = true;
+			clearTimeout(retry);
+			socket?.close();
+		},
+	};
+}

@@ -1,0 +1,72 @@
+import type { DesiredPlacement } from "@repldock/protocol";
+
+/** A container of ours as the engine shows it. */
+export interface ObservedContainer {
+	id: string;
+	projectId: string;
+	generation: number;
+	running: boolean;
+}
+
+/** What is true on this node. */
+export interface ObservedNode {
+	containers: readonly ObservedContainer[];
+	/** Project ids that have a volume here. */
+	volumes: ReadonlySet<string>;
+	/** The `wantVersion` for which each project was last started or adopted here. */
+	answeredWants: ReadonlyMap<string, number>;
+}
+
+/** One thing to do. Each may be repeated without harm. */
+export type Step =
+	| { kind: "removeContainer"; projectId: string; containerId: string; reason: string }
+	| { kind: "start"; projectId: string }
+	| { kind: "stop"; projectId: string }
+	| { kind: "purge"; projectId: string };
+
+/**
+ * Says what brings this node to what the site wants. Pure: the same input gives the same steps, and when they are done
+ * a second call gives none.
+ *
+ * A container is started when the site's want is newer than the one last answered; a container that the node stopped
+ * because nobody used it therefore stays stopped until somebody opens the project again.
+ */
+export function reconcile(desired: ReadonlyMap<string, DesiredPlacement>, observed: ObservedNode): Step[] {
+	const steps: Step[] = [];
+	const kept = new Map<string, ObservedContainer>();
+
+	for (const container of observed.containers) {
+		const placement = desired.get(container.projectId);
+		const reason = reasonToRemove(container, placement, kept.has(container.projectId));
+		if (reason) {
+			steps.push({ kind: "removeContainer", projectId: container.projectId, containerId: container.id, reason });
+		} else {
+			kept.set(container.projectId, container);
+		}
+	}
+
+	for (const placement of desired.values()) {
+		const { projectId } = placement;
+		const container = kept.get(projectId);
+		if (placement.want === "purged") {
+			if (container || observed.volumes.has(projectId)) steps.push({ kind: "purge", projectId });
+		} else if (placement.want === "stopped") {
+			if (container) steps.push({ kind: "stop", projectId });
+		} else if (!container && (observed.answeredWants.get(projectId) ?? -1) < placement.wantVersion) {
+			steps.push({ kind: "start", projectId });
+		}
+	}
+	return steps;
+}
+
+function reasonToRemove(
+	container: ObservedContainer,
+	placement: DesiredPlacement | undefined,
+	second: boolean,
+): string | undefined {
+	if (!placement) return "the project is not placed here";
+	if (container.generation !== placement.generation) return "it belongs to another generation";
+	if (second) return "the project has another container";
+	if (!container.running) return "it does not run any more";
+	return undefined;
+}
