@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type Config, parse, readConfig } from "@repldock/service";
 
 /** Options of a node: the agent, its holder, engine and edge. */
@@ -56,9 +57,29 @@ export const nodeOptions = {
 	},
 	volumesSizeBytes: {
 		variable: "REPLDOCK_VOLUMES_SIZE",
-		fallback: "64G",
-		parse: parse.bytes,
-		description: "Size of the sparse file that holds the volumes, when it is made.",
+		fallback: "",
+		parse: (text: string) => (text === "" ? undefined : parse.bytes(text)),
+		description:
+			"Size of the sparse file that holds the volumes; a larger one grows it; empty means 80 % of the free space.",
+	},
+	volumesDevice: {
+		variable: "REPLDOCK_VOLUMES_DEVICE",
+		fallback: "",
+		parse: parse.optionalText,
+		description: "Block device with a btrfs file system for the volumes, instead of the sparse file.",
+	},
+	gatewayUrl: {
+		variable: "REPLDOCK_GATEWAY_URL",
+		fallback: "",
+		parse: parse.optionalText,
+		description:
+			"Where browsers and programs reach this node's files and terminals; empty means `node.<apps domain>`, or 127.0.0.1 for a site on localhost.",
+	},
+	templatesDirectory: {
+		variable: "REPLDOCK_TEMPLATES_DIRECTORY",
+		fallback: fileURLToPath(new URL("../../../templates", import.meta.url)),
+		parse: parse.text,
+		description: "Directory of the project templates.",
 	},
 	idleTimeoutMs: {
 		variable: "REPLDOCK_IDLE_TIMEOUT",
@@ -78,7 +99,7 @@ export const nodeOptions = {
 		parse: parse.text,
 		description: "Hash of the toolchain image's definition; `up` names it.",
 	},
-	nginxUser: {
+	systemUser: {
 		variable: "REPLDOCK_SYSTEM_USER",
 		fallback: "repldock",
 		parse: parse.text,
@@ -98,6 +119,17 @@ export function readNodeConfig(environment: Record<string, string | undefined>):
 	return readConfig(nodeOptions, environment);
 }
 
+/**
+ * Where browsers reach this node. A site on `localhost` gets a gateway on 127.0.0.1: another origin, as it must be since
+ * the files it serves are strangers', and one that needs no resolver which knows names below `localhost`.
+ */
+export function gatewayUrl(config: NodeConfig): string {
+	if (config.gatewayUrl) return config.gatewayUrl;
+	const site = new URL(config.siteUrl);
+	const host = site.hostname === "localhost" ? "127.0.0.1" : `node.${config.appsDomain}`;
+	return `${site.protocol}//${host}${site.port ? `:${site.port}` : ""}`;
+}
+
 /** Names and paths that follow from the configuration; two data directories on one machine never share one. */
 export function nodePaths(config: NodeConfig) {
 	const data = realpathSync(config.dataDirectory);
@@ -108,7 +140,7 @@ export function nodePaths(config: NodeConfig) {
 		run,
 		instance,
 		bridge: `rd-${instance}`,
-		table: `repldock_${instance}`,
+		table: `rd_${instance}`,
 		agentSocket: join(run, "agent.sock"),
 		engineSocket: join(run, "docker.sock"),
 		edgeSocket: join(run, "edge.sock"),

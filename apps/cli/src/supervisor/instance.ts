@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CleanupStack, type Logger, runCommand } from "@repldock/service";
 import { z } from "zod";
@@ -8,7 +8,7 @@ import { type Cluster, prepareCluster } from "../machine/postgres.ts";
 import { ensureSystemUser, isReachableByAll, type SystemUser, systemUser } from "../machine/users.ts";
 import { repository, type Settings } from "../settings.ts";
 import { endProcess, readRecords } from "./processes.ts";
-import { answers } from "./readiness.ts";
+import { accepts, answers } from "./readiness.ts";
 import type { Service, Supervisor } from "./supervisor.ts";
 
 const agentProgram = join(repository, "apps/node/src/main.ts");
@@ -16,11 +16,8 @@ const holderProgram = join(repository, "apps/node/src/holder/main.ts");
 const siteProgram = join(repository, "apps/site/src/server.ts");
 
 /** How the node's own programs are started, as `apps/node/src/main.ts prepare` prints it. */
-const NodePlan = z.object({
-	engine: z.object({ program: z.string(), arguments: z.array(z.string()) }),
-	edge: z.object({ program: z.string(), arguments: z.array(z.string()) }),
-	gatewayHost: z.string(),
-});
+const Program = z.object({ program: z.string(), arguments: z.array(z.string()) });
+const NodePlan = z.object({ containerd: Program.extend({ socket: z.string() }), engine: Program, edge: Program });
 
 export interface Toolchain {
 	hash: string;
@@ -113,6 +110,18 @@ export async function startInstance(options: {
 	async function startNode() {
 		cleanup.push("host", async () => void (await runAgent("release", environment)));
 		const plan = NodePlan.parse(JSON.parse(await runAgent("prepare", environment)));
+		// What a killed containerd leaves here would look ready.
+		await rm(plan.containerd.socket, { force: true });
+		await start({
+			name: "containerd",
+			title: "containerd",
+			program: plan.containerd.program,
+			arguments: plan.containerd.arguments,
+			isReady: () => accepts(plan.containerd.socket),
+			startTimeoutMs: 30_000,
+			stopSignal: "SIGTERM",
+			stopTimeoutMs: 10_000,
+		});
 		await start({
 			name: "engine",
 			title: "Docker Engine",
@@ -206,8 +215,8 @@ export function siteEnvironment(settings: Settings, databaseUrl: string): Record
 		NODE_ENV: "production",
 		DATABASE_URL: databaseUrl,
 		REPLDOCK_SITE_SOCKET: join(settings.run, "site.sock"),
-		REPLDOCK_SECRETS: join(settings.data, "secrets/site"),
-		REPLDOCK_TEMPLATES: join(repository, "templates"),
+		REPLDOCK_SECRETS_DIRECTORY: join(settings.data, "secrets/site"),
+		REPLDOCK_TEMPLATES_DIRECTORY: join(repository, "templates"),
 	};
 }
 
@@ -217,7 +226,6 @@ function nodeEnvironment(settings: Settings, toolchain: Toolchain): Record<strin
 		NODE_ENV: "production",
 		REPLDOCK_TOOLCHAIN_ARCHIVE: toolchain.archive,
 		REPLDOCK_TOOLCHAIN_HASH: toolchain.hash,
-		REPLDOCK_TEMPLATES: join(repository, "templates"),
 		REPLDOCK_RUN_DIRECTORY: settings.run,
 		REPLDOCK_ENGINE_SOCKET: join(settings.run, "docker.sock"),
 		REPLDOCK_ACCESS_SECRET_FILE: join(settings.data, "secrets/node/access-secret"),

@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import { connect } from "node:net";
 
 /** Where to ask: a unix socket, or a TCP port of this machine. */
 export type Endpoint = { socketPath: string } | { host: string; port: number };
@@ -13,5 +14,16 @@ export function answers(endpoint: Endpoint, path: string, headers: Record<string
 		outgoing.on("timeout", () => outgoing.destroy());
 		outgoing.on("error", () => resolve(false));
 		outgoing.end();
+	});
+}
+
+/** Whether something accepts connections on this unix socket. */
+export function accepts(socketPath: string): Promise<boolean> {
+	return new Promise((resolve) => {
+		const socket = connect(socketPath, () => {
+			socket.destroy();
+			resolve(true);
+		});
+		socket.once("error", () => resolve(false));
 	});
 }

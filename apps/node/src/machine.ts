@@ -1,0 +1,115 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Logger } from "@repldock/service";
+import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
+import { edgeArguments, nginxProgram, prepareEdge } from "./host/edge-process.ts";
+import { createEngine } from "./host/engine.ts";
+import {
+	containerdArguments,
+	type EngineProcessOptions,
+	engineArguments,
+	prepareEngine,
+} from "./host/engine-process.ts";
+import { createNetwork } from "./host/network.ts";
+import { chooseSubnet } from "./host/subnet.ts";
+import { mountVolumes, unmountVolumes, type VolumeStore } from "./host/volume-mount.ts";
+import { readSubnet, rememberSubnet } from "./subnet-file.ts";
+
+/** How the supervisor starts the node's programs that are not ours. */
+export interface NodePlan {
+	containerd: { program: string; arguments: string[]; socket: string };
+	engine: { program: string; arguments: string[] };
+	edge: { program: string; arguments: string[] };
+}
+
+export function volumeStore(config: NodeConfig, paths: NodePaths): { store: VolumeStore; mountPoint: string } {
+	const store: VolumeStore = config.volumesDevice
+		? { kind: "device", path: config.volumesDevice }
+		: {
+				kind: "image",
+				file: join(paths.data, "volumes.img"),
+				...(config.volumesSizeBytes === undefined ? {} : { bytes: config.volumesSizeBytes }),
+			};
+	return { store, mountPoint: join(paths.data, "volumes") };
+}
+
+/** Bridge, filter, volumes and configuration files: all that must be there before the engine starts. Repeatable. */
+export async function prepareMachine(config: NodeConfig, paths: NodePaths): Promise<NodePlan> {
+	const subnet = (await readSubnet(paths)) ?? (await chooseSubnet(config.subnet));
+	await rememberSubnet(paths, subnet);
+	await network(config, paths, subnet).ensure();
+	const { store, mountPoint } = volumeStore(config, paths);
+	await mountVolumes(store, mountPoint);
+	const engine = engineOptions(paths, config.egress === "open" ? await nameServers() : []);
+	await prepareEngine(engine);
+	await prepareEdge({
+		dataDirectory: paths.data,
+		httpPort: config.httpPort,
+		siteHost: new URL(config.siteUrl).hostname,
+		gatewayHost: new URL(gatewayUrl(config)).hostname,
+		appsDomain: config.appsDomain,
+		containerSubnets: [subnet],
+		user: config.systemUser,
+	});
+	return {
+		containerd: {
+			program: "containerd",
+			arguments: containerdArguments(engine),
+			socket: join(engine.runDirectory, "containerd.sock"),
+		},
+		engine: { program: "dockerd", arguments: engineArguments(engine) },
+		edge: { program: nginxProgram, arguments: edgeArguments(paths.data) },
+	};
+}
+
+/** Ends every container of this node, while its engine still runs. */
+export async function endContainers(paths: NodePaths, log: Logger): Promise<void> {
+	const engine = createEngine({ socketPath: paths.engineSocket, log });
+	const containers = await engine.listContainers();
+	// Two at a time: more only wait for each other.
+	const queue = containers.map(({ id }) => id);
+	const work = async () => {
+		for (let id = queue.pop(); id; id = queue.pop()) await engine.removeContainer(id);
+	};
+	await Promise.all([work(), work()]);
+	log.info({ containers: containers.length }, "containers ended");
+}
+
+/** Gives back what `prepareMachine` took from the machine; the engine must not run any more. Repeatable. */
+export async function releaseMachine(config: NodeConfig, paths: NodePaths): Promise<void> {
+	const { store, mountPoint } = volumeStore(config, paths);
+	await unmountVolumes(store, mountPoint);
+	const subnet = await readSubnet(paths);
+	if (subnet) await network(config, paths, subnet).release();
+}
+
+function network(config: NodeConfig, paths: NodePaths, subnet: string) {
+	return createNetwork({
+		bridge: paths.bridge,
+		subnet,
+		egress: config.egress,
+		table: paths.table,
+		stateFile: join(paths.data, "network.json"),
+	});
+}
+
+function engineOptions(paths: NodePaths, servers: string[]): EngineProcessOptions {
+	return {
+		dataDirectory: join(paths.data, "engine"),
+		runDirectory: join(paths.run, "engine"),
+		socketPath: paths.engineSocket,
+		bridge: paths.bridge,
+		nameServers: servers,
+	};
+}
+
+/** The machine's name servers, without those that listen on its own loopback address, which containers cannot reach. */
+async function nameServers(): Promise<string[]> {
+	for (const path of ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"]) {
+		const text = await readFile(path, "utf8").catch(() => "");
+		const servers = [...text.matchAll(/^nameserver\s+([\d.]+)/gm)].flatMap(([, address]) => address ?? []);
+		const reachable = servers.filter((address) => !address.startsWith("127."));
+		if (reachable.length > 0) return reachable;
+	}
+	return [];
+}

@@ -1,0 +1,28 @@
+import type { TestProject } from "vitest/node";
+import { startTestInstance, stopTestInstance, type TestInstance } from "./instance.ts";
+import { SiteClient } from "./site-client.ts";
+
+declare module "vitest" {
+	interface ProvidedContext {
+		instance: TestInstance;
+		/** Personal token of the administrator that the operator's link made. */
+		token: string;
+		administrator: { email: string; password: string };
+	}
+}
+
+/** One instance for all tests of the group: starting one takes longer than most of the tests. */
+export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
+	const instance = await startTestInstance();
+	try {
+		const administrator = { email: "ada@example.org", password: "correct horse battery" };
+		const client = await SiteClient.welcome(instance, { name: "Ada", ...administrator });
+		project.provide("instance", instance);
+		project.provide("administrator", administrator);
+		project.provide("token", await client.createToken("tests"));
+	} catch (error) {
+		await stopTestInstance(instance);
+		throw error;
+	}
+	return () => stopTestInstance(instance);
+}

@@ -1,0 +1,74 @@
+import { execFile } from "node:child_process";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const launcher = fileURLToPath(new URL("../../repldock", import.meta.url));
+
+/** A running instance in a throw-away data directory. */
+export interface TestInstance {
+	data: string;
+	siteUrl: string;
+	httpPort: number;
+	/** Works once. */
+	operatorLink: string;
+}
+
+/** A TCP port that was free a moment ago. */
+export function freePort(): Promise<number> {
+	return new Promise((resolve, reject) => {
+		const server = createServer();
+		server.once("error", reject);
+		server.listen(0, "127.0.0.1", () => {
+			const address = server.address();
+			server.close(() =>
+				address && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),
+			);
+		});
+	});
+}
+
+/** Runs `./repldock` as an operator would. @throws Error with what it printed when it exits with anything but 0. */
+export function repldock(
+	commandArguments: readonly string[],
+	environment: Record<string, string> = {},
+): Promise<string> {
+	return new Promise((resolve, reject) => {
+		execFile(
+			launcher,
+			[...commandArguments],
+			{ env: { ...process.env, ...environment }, maxBuffer: 64 * 1024 * 1024, timeout: 15 * 60_000 },
+			(error, stdout, stderr) => {
+				if (error)
+					reject(new Error(`./repldock ${commandArguments.join(" ")} failed:\n${stderr}\n${stdout}`, { cause: error }));
+				else resolve(stdout);
+			},
+		);
+	});
+}
+
+/** Starts an instance whose containers reach nothing outside. */
+export async function startTestInstance(environment: Record<string, string> = {}): Promise<TestInstance> {
+	const data = await mkdtemp("/var/tmp/repldock-test-");
+	// Containers' users must be able to pass through.
+	await chmod(data, 0o711);
+	const httpPort = await freePort();
+	const output = await repldock(["up", "--detach", "--json", "--data", data, "--http-port", String(httpPort)], {
+		REPLDOCK_EGRESS: "closed",
+		REPLDOCK_VOLUMES_SIZE: "8G",
+		...environment,
+	});
+	const { siteUrl, operatorLink } = JSON.parse(output) as { siteUrl: string; operatorLink: string };
+	return { data, siteUrl, httpPort, operatorLink };
+}
+
+export async function stopTestInstance(instance: TestInstance): Promise<void> {
+	await repldock(["down", "--data", instance.data]);
+	await rm(instance.data, { recursive: true, force: true });
+}
+
+/** The end of a program's log, for the message of a failed test. */
+export function logFile(instance: TestInstance, service: string): string {
+	return join(instance.data, "logs", `${service}.log`);
+}

@@ -1,0 +1,17 @@
+/**
+ * Waits until a condition holds, looking every 10 ms: for conditions that no event announces to the outside.
+ * @returns the condition's value. @throws Error that names what did not come.
+ */
+export async function eventually<T>(
+	what: string,
+	condition: () => T | Promise<T>,
+	timeoutMs = 20_000,
+): Promise<NonNullable<T>> {
+	const deadline = Date.now() + timeoutMs;
+	for (;;) {
+		const value = await condition();
+		if (value) return value as NonNullable<T>;
+		if (Date.now() > deadline) throw new Error(`${what} did not come within ${timeoutMs} ms`);
+		await new Promise((resolve) => setTimeout(resolve, 10));
+	}
+}
