@@ -1,0 +1,80 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createLog } from "@repldock/service";
+import { expect, onTestFinished, test } from "vitest";
+import { readSettings, UsageError } from "../src/settings.ts";
+import { endProcess, isAlive, readRecords } from "../src/supervisor/processes.ts";
+import { createSupervisor, type Service } from "../src/supervisor/supervisor.ts";
+
+const log = createLog("test", "silent");
+
+async function rig() {
+	const directory = await mkdtemp(join(tmpdir(), "repldock-supervisor-"));
+	const recordsFile = join(directory, "processes.json");
+	const supervisor = createSupervisor({ logsDirectory: directory, recordsFile, log });
+	onTestFinished(async () => {
+		await supervisor.stop("service");
+		await rm(directory, { recursive: true });
+	});
+	const service = (program: string, rest: Partial<Service> = {}): Service => ({
+		name: "service",
+		title: "the service",
+		program: process.execPath,
+		arguments: ["--eval", program],
+		isReady: async () => true,
+		startTimeoutMs: 5_000,
+		stopSignal: "SIGTERM",
+		stopTimeoutMs: 300,
+		...rest,
+	});
+	return { directory, recordsFile, supervisor, service };
+}
+
+async function until(condition: () => boolean | Promise<boolean>) {
+	while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+test("a program that ends by itself is started again; one that is stopped is not", async () => {
+	const { supervisor, service, recordsFile } = await rig();
+	await supervisor.start(service("setInterval(() => {}, 1000)"));
+	const first = supervisor.status()[0]?.pid;
+	process.kill(first ?? 0, "SIGKILL");
+	await until(() => supervisor.status()[0]?.state === "running" && supervisor.status()[0]?.pid !== first);
+	expect(supervisor.status()[0]?.restarts).toBe(1);
+	const [record] = await readRecords(recordsFile);
+	expect(record && (await isAlive(record))).toBe(true);
+	await supervisor.stop("service");
+	expect(supervisor.status()[0]).toMatchObject({ state: "stopped", pid: null });
+	expect(record && (await isAlive(record))).toBe(false);
+});
+
+test("a program that ignores TERM is killed after its time", async () => {
+	const { supervisor, service, directory } = await rig();
+	const ready = () => readFile(join(directory, "service.log"), "utf8").then((text) => text.includes("deaf"));
+	await supervisor.start(service("process.on('SIGTERM', () => {}); console.log('deaf'); setInterval(() => {}, 1000)", { isReady: ready }));
+	const pid = supervisor.status()[0]?.pid ?? 0;
+	await supervisor.stop("service");
+	expect(() => process.kill(pid, 0)).toThrow();
+});
+
+test("a program that ends while it starts is an error, not a wait", async () => {
+	const { supervisor, service } = await rig();
+	await expect(supervisor.start(service("process.exit(3)", { isReady: async () => false }))).rejects.toThrow("ended while it started");
+});
+
+test("only a process that is still the same one is ended as a leftover", async () => {
+	const { supervisor, service, recordsFile } = await rig();
+	await supervisor.start(service("setInterval(() => {}, 1000)"));
+	const [record] = await readRecords(recordsFile);
+	if (!record) throw new Error("no record");
+	await endProcess({ ...record, startTime: "1" }, "SIGKILL", 100);
+	expect(await isAlive(record)).toBe(true);
+	await writeFile(recordsFile, "[]");
+});
+
+test("a command line that cannot be meant is refused with a sentence", () => {
+	expect(() => readSettings(["up", "--http-port", "99999"], {})).toThrow(UsageError);
+	expect(() => readSettings(["up", "--no-such-option"], {})).toThrow(UsageError);
+	expect(readSettings(["up", "--http-port", "80"], {}).siteUrl).toBe("http://localhost");
+});
