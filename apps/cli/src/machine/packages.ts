@@ -7,6 +7,7 @@ export const servicePackages: Readonly<Record<string, string>> = {
 	"docker.io": "runs the containers",
 	"nginx-light": "passes requests to the right container",
 	"libnginx-mod-http-lua": "routes that change without a reload",
+	"lua-cjson": "reads routes in the edge",
 	postgresql: "holds accounts and projects",
 	"btrfs-progs": "holds project files, with quotas",
 	nftables: "closes the containers' network where it must be closed",

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CleanupStack, type Logger, runCommand } from "@repldock/service";
 import { z } from "zod";
@@ -110,13 +110,12 @@ export async function startInstance(options: {
 	async function startNode() {
 		cleanup.push("host", async () => void (await runAgent("release", environment)));
 		const plan = NodePlan.parse(JSON.parse(await runAgent("prepare", environment)));
-		// What a killed containerd leaves here would look ready.
-		await rm(plan.containerd.socket, { force: true });
 		await start({
 			name: "containerd",
 			title: "containerd",
 			program: plan.containerd.program,
 			arguments: plan.containerd.arguments,
+			staleSockets: [plan.containerd.socket],
 			isReady: () => accepts(plan.containerd.socket),
 			startTimeoutMs: 30_000,
 			stopSignal: "SIGTERM",
@@ -137,6 +136,7 @@ export async function startInstance(options: {
 			title: "holder",
 			program: process.execPath,
 			arguments: [holderProgram],
+			staleSockets: [join(settings.run, "holder-control.sock")],
 			environment,
 			isReady: async () => existsSync(join(settings.run, "holder-control.sock")),
 			startTimeoutMs: 15_000,
@@ -152,6 +152,7 @@ export async function startInstance(options: {
 		title: "NGINX",
 		program: plan.edge.program,
 		arguments: plan.edge.arguments,
+		staleSockets: [join(settings.run, "edge.sock")],
 		isReady: () => answers({ host: "127.0.0.1", port: settings.httpPort }, "/healthz", siteHost(settings)),
 		startTimeoutMs: 15_000,
 		stopSignal: "SIGTERM",
@@ -164,6 +165,7 @@ export async function startInstance(options: {
 		title: "agent",
 		program: process.execPath,
 		arguments: [agentProgram, "serve"],
+		staleSockets: [join(settings.run, "agent.sock")],
 		environment,
 		isReady: () => answers({ socketPath: join(settings.run, "agent.sock") }, "/readyz"),
 		// The first start imports the toolchain image.
@@ -199,6 +201,7 @@ async function siteService(settings: Settings, databaseUrl: string, siteUser: Sy
 		title: "site",
 		program: process.execPath,
 		arguments: [siteProgram],
+		staleSockets: [socket],
 		environment: siteEnvironment(settings, databaseUrl),
 		// In a checkout that only root can enter (below /root, say) an unprivileged user could not read the program.
 		...((await isReachableByAll(repository)) ? { user: siteUser } : {}),

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { createBackoff, type Logger } from "@repldock/service";
@@ -15,6 +15,8 @@ export interface Service {
 	arguments: readonly string[];
 	environment?: Record<string, string>;
 	user?: SystemUser;
+	/** Sockets that a killed predecessor leaves and that would look ready, or be in the way. */
+	staleSockets?: readonly string[];
 	isReady(): Promise<boolean>;
 	startTimeoutMs: number;
 	stopSignal: NodeJS.Signals;
@@ -61,6 +63,7 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 
 	async function launch(supervised: Supervised): Promise<void> {
 		const { service } = supervised;
+		for (const socket of service.staleSockets ?? []) rmSync(socket, { force: true });
 		const logFile = openSync(join(options.logsDirectory, `${service.name}.log`), "a", 0o640);
 		let child: ChildProcess;
 		try {

@@ -1,0 +1,218 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
+import {
+	createServer,
+	type IncomingHttpHeaders,
+	type IncomingMessage,
+	type RequestListener,
+	request,
+	type Server,
+} from "node:http";
+import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import type { Route } from "@repldock/protocol";
+import { createCleanupStack, createLog } from "@repldock/service";
+import { createEdge, type NodeEdge } from "../../src/host/edge.ts";
+import { edgeArguments, nginxProgram, prepareEdge, readEdgeLog } from "../../src/host/edge-process.ts";
+
+export interface Answer {
+	status: number;
+	headers: IncomingHttpHeaders;
+	body: string;
+}
+
+export interface Visit {
+	method?: string;
+	path?: string;
+	headers?: Record<string, string | string[]>;
+	body?: string;
+}
+
+/** What a request looked like when it reached a container. */
+export interface Seen {
+	method: string;
+	url: string;
+	headers: IncomingHttpHeaders;
+	names: string[];
+}
+
+export interface TestEdge {
+	port: number;
+	dataDirectory: string;
+	edge: NodeEdge;
+	/** One request over a connection of its own. */
+	visit(host: string, options?: Visit): Promise<Answer>;
+	/** Sends the text as it stands and returns all that comes back until the edge closes. */
+	raw(text: string): Promise<string>;
+	/** Starts a server in the place of one container. */
+	container(listener: RequestListener): Promise<{ address: string; port: number; server: Server }>;
+	/** Starts a server in the place of the site, the agent or the holder. */
+	service(name: "site" | "agent" | "holder", listener: RequestListener): Promise<Server>;
+	start(): Promise<void>;
+	stop(): Promise<void>;
+	release(): Promise<void>;
+}
+
+const log = createLog("edge-test", "silent");
+
+/** Checks again until it holds; for states of another process, which sends no event. */
+export async function until(check: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+	const end = Date.now() + timeoutMs;
+	while (!(await check())) {
+		if (Date.now() > end) throw new Error("the awaited state did not come");
+		await wait(20);
+	}
+}
+
+async function freePort(): Promise<number> {
+	const probe = createTcpServer().listen(0, "0.0.0.0");
+	await once(probe, "listening");
+	const { port } = probe.address() as AddressInfo;
+	probe.close();
+	await once(probe, "close");
+	return port;
+}
+
+export async function readAll(stream: IncomingMessage): Promise<string> {
+	const chunks: Buffer[] = [];
+	for await (const chunk of stream) chunks.push(chunk as Buffer);
+	return Buffer.concat(chunks).toString();
+}
+
+/** A listener that answers every request with what it saw of it. */
+export const reflect: RequestListener = (incoming, response) => {
+	incoming.resume();
+	const seen: Seen = {
+		method: incoming.method ?? "",
+		url: incoming.url ?? "",
+		headers: incoming.headers,
+		names: incoming.rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()),
+	};
+	response.setHeader("content-type", "application/json");
+	response.end(JSON.stringify(seen));
+};
+
+let lastAddress = 0;
+
+/** A route to one container, running and public unless said otherwise. */
+export function route(slug: string, values: Partial<Route> = {}): Route {
+	const projectId = "3f0c9a52-1111-4111-8111-000000000001";
+	return {
+		slug,
+		projectId,
+		address: null,
+		ports: [],
+		mainPort: null,
+		visibility: "public",
+		state: "running",
+		...values,
+	};
+}
+
+/** Starts NGINX in a data directory of its own, with containers anywhere in 127.77.0.0/16. */
+export async function startEdge(appsDomain = "apps.test"): Promise<TestEdge> {
+	const cleanup = createCleanupStack(log);
+	const dataDirectory = await mkdtemp(join(tmpdir(), "repldock-edge-"));
+	cleanup.push("data directory", () => rm(dataDirectory, { recursive: true, force: true }));
+	await chmod(dataDirectory, 0o755);
+	const run = join(dataDirectory, "run");
+	await mkdir(run);
+	const port = await freePort();
+	const edge = createEdge({ socketPath: join(run, "edge.sock"), log, pollIntervalMs: 50 });
+	let nginx: ChildProcess | undefined;
+
+	async function start() {
+		await prepareEdge({
+			dataDirectory,
+			httpPort: port,
+			siteHost: "localhost",
+			gatewayHost: "node.localhost",
+			appsDomain,
+			containerSubnets: ["127.77.0.0/16"],
+			user: "www-data",
+			workers: 2,
+		});
+		const child = spawn(nginxProgram, edgeArguments(dataDirectory), { stdio: "ignore" });
+		nginx = child;
+		await until(async () => {
+			if (child.exitCode !== null) throw new Error(`NGINX ended: ${await readEdgeLog(dataDirectory)}`);
+			return edge.report().then(
+				() => true,
+				() => false,
+			);
+		});
+	}
+
+	async function stop() {
+		if (!nginx || nginx.exitCode !== null) return;
+		const ended = once(nginx, "exit");
+		nginx.kill("SIGTERM");
+		await ended;
+	}
+
+	function visit(host: string, options: Visit = {}): Promise<Answer> {
+		return new Promise((resolve, reject) => {
+			const outgoing = request({
+				host: "127.0.0.1",
+				port,
+				agent: false,
+				setHost: false,
+				method: options.method ?? "GET",
+				path: options.path ?? "/",
+				headers: { host: `${host}:${port}`, ...options.headers },
+			});
+			outgoing.on("error", reject);
+			outgoing.on("response", (response) => {
+				readAll(response).then(
+					(body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
+					reject,
+				);
+			});
+			outgoing.end(options.body);
+		});
+	}
+
+	function raw(text: string): Promise<string> {
+		return new Promise((resolve, reject) => {
+			let received = "";
+			const socket = connect(port, "127.0.0.1", () => socket.write(text));
+			socket.on("data", (chunk) => {
+				received += chunk;
+			});
+			socket.on("error", reject);
+			socket.on("close", () => resolve(received));
+		});
+	}
+
+	function closeLater(name: string, server: Server) {
+		cleanup.push(name, () => {
+			server.closeAllConnections();
+			server.close();
+		});
+	}
+
+	async function container(listener: RequestListener) {
+		lastAddress += 1;
+		const address = `127.77.${Math.floor(lastAddress / 250)}.${(lastAddress % 250) + 1}`;
+		const server = createServer(listener).listen(0, address);
+		await once(server, "listening");
+		closeLater(address, server);
+		return { address, port: (server.address() as AddressInfo).port, server };
+	}
+
+	async function service(name: "site" | "agent" | "holder", listener: RequestListener) {
+		const path = join(run, `${name}.sock`);
+		const server = createServer(listener).listen(path);
+		await once(server, "listening");
+		await chmod(path, 0o777);
+		closeLater(name, server);
+		return server;
+	}
+
+	cleanup.push("nginx", stop);
+	await start();
+	return { port, dataDirectory, edge, visit, raw, container, service, start, stop, release: () => cleanup.run() };
+}

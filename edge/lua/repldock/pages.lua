@@ -1,0 +1,108 @@
+-- Answers in the edge's own name: a page for people, a problem document (RFC 9457) for programs.
+local accept = require("repldock.accept")
+local cjson = require("cjson.safe")
+local options = require("repldock.options").values
+local problems = require("repldock.problems")
+
+local module = {}
+
+local function read_file(path)
+	local file = assert(io.open(path, "rb"))
+	local text = file:read("*a")
+	file:close()
+	return text
+end
+
+local template = read_file(options.source .. "/pages/page.html")
+
+local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
+
+local function escape(text)
+	return (text:gsub("[&<>\"']", entities))
+end
+
+local function fill(values)
+	return (template:gsub("{{(%a+)}}", values))
+end
+
+-- `:8080` as the visitor wrote it, nothing when the port is the scheme's own.
+local function visited_port()
+	return (ngx.var.http_host or ""):match(":%d+$") or ""
+end
+
+local function link(class, address, label)
+	-- In the IDE the page is in a frame; the site must not appear inside it.
+	return ('<a%s href="%s" target="_top">%s</a>'):format(class, escape(address), escape(label))
+end
+
+local function site_link(label)
+	local address = ngx.var.scheme .. "://" .. options.siteHost .. visited_port() .. "/"
+	return link(' class="button"', address, label) .. "\n"
+end
+
+local function port_links(route)
+	if #route.ports == 0 then
+		return "<p>No port is open at the moment.</p>\n"
+	end
+	local links = {}
+	for index, port in ipairs(route.ports) do
+		local address = ("//%d--%s.%s%s/"):format(port, route.slug, options.appsDomain, visited_port())
+		links[index] = ('<a href="%s">%d</a>'):format(escape(address), port)
+	end
+	return "<p>These ports are open:</p>\n<nav>" .. table.concat(links) .. "</nav>\n"
+end
+
+local function html_body(problem, title, text, route)
+	local more = ""
+	-- Only what a reload may repeat: a form that was sent is not sent again behind the visitor's back.
+	local reloads = problem.reloads and ngx.req.get_method() == "GET"
+	if problem.shows_ports and route then
+		more = port_links(route)
+	end
+	if problem.action then
+		more = more .. site_link(problem.action)
+	end
+	return fill({
+		title = escape(title),
+		text = escape(text) .. (reloads and " This page tries again by itself." or ""),
+		host = escape(ngx.var.http_host or ""),
+		status = tostring(problem.status),
+		more = more,
+		refresh = reloads and '<meta http-equiv="refresh" content="2">\n' or "",
+	})
+end
+
+local function json_body(problem, text, route)
+	local body = { code = problem.code, status = problem.status, detail = text }
+	if problem.shows_ports and route and #route.ports > 0 then
+		body.ports = route.ports
+	end
+	return cjson.encode(body)
+end
+
+-- Ends the request with the problem of this name; `route` and `port` add what is known of the app.
+function module.send(name, route, port)
+	local problem = problems[name]
+	local shown_port = tostring(port or route and route.mainPort or "")
+	local text, title = problem.text:gsub("%%s", shown_port), problem.title:gsub("%%s", shown_port)
+	local is_json = accept.prefers_json(ngx.var.http_accept)
+	local body = is_json and json_body(problem, text, route) or html_body(problem, title, text, route)
+
+	ngx.req.discard_body()
+	ngx.status = problem.status
+	local header = ngx.header
+	header["Content-Type"] = is_json and "application/problem+json" or "text/html; charset=utf-8"
+	header["Content-Length"] = #body
+	header["Cache-Control"] = "no-store"
+	header["Vary"] = "Accept"
+	header["X-Content-Type-Options"] = "nosniff"
+	header["Referrer-Policy"] = "no-referrer"
+	header["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+	if problem.retry then
+		header["Retry-After"] = problem.retry
+	end
+	ngx.print(body)
+	return ngx.exit(ngx.HTTP_OK)
+end
+
+return module

@@ -1,0 +1,200 @@
+-- The routing table: one entry a slug in shared memory, so that all workers see a change at once and NGINX is never
+-- reloaded for it. Shapes are those of packages/protocol/src/edge.ts.
+local cjson = require("cjson.safe")
+local options = require("repldock.options").values
+local subnet = require("repldock.subnet")
+
+local entries = ngx.shared.edge_routes
+local state = ngx.shared.edge_state
+local null = cjson.null
+
+local module = {}
+
+local subnets = {}
+for _, text in ipairs(options.containerSubnets) do
+	subnets[#subnets + 1] = subnet.matcher(text)
+end
+
+-- Decoded entries by their stored text: a changed entry has another text, so this can never be out of date.
+local decoded, decoded_count, decoded_most = {}, 0, 16384
+
+local function is_port(value)
+	return type(value) == "number" and value % 1 == 0 and value >= 1 and value <= 65535
+end
+
+local function is_slug(value)
+	return type(value) == "string"
+		and #value <= 48
+		and value:find("^[a-z0-9][a-z0-9-]*$") ~= nil
+		and value:sub(-1) ~= "-"
+		and not value:find("--", 1, true)
+end
+
+local function is_container_address(value)
+	if type(value) ~= "string" then
+		return false
+	end
+	for _, contains in ipairs(subnets) do
+		if contains(value) then
+			return true
+		end
+	end
+	return false
+end
+
+local states = { stopped = true, starting = true, running = true, stopping = true, failed = true }
+
+-- The sentence that says what is wrong with a route, or nil.
+local function route_problem(route)
+	if type(route) ~= "table" or not is_slug(route.slug) then
+		return "a route without a valid slug"
+	end
+	local function wrong(what)
+		return "route " .. route.slug .. ": " .. what
+	end
+	if type(route.projectId) ~= "string" or not route.projectId:find("^[%w-]+$") or #route.projectId > 64 then
+		return wrong("projectId is not an id")
+	end
+	if route.address ~= null and not is_container_address(route.address) then
+		return wrong("address is not an IPv4 address of this node's containers")
+	end
+	if type(route.ports) ~= "table" then
+		return wrong("ports is not a list")
+	end
+	for _, port in ipairs(route.ports) do
+		if not is_port(port) then
+			return wrong("ports holds something that is not a port")
+		end
+	end
+	if route.mainPort ~= null and not is_port(route.mainPort) then
+		return wrong("mainPort is not a port")
+	end
+	if route.visibility ~= "public" and route.visibility ~= "private" then
+		return wrong("visibility is neither public nor private")
+	end
+	if not states[route.state] then
+		return wrong("state is unknown")
+	end
+	return nil
+end
+
+-- Counted as they come and go: listing the keys of a large table would hold up the other workers.
+local function store(route)
+	local is_new = entries:get(route.slug) == nil
+	local stored, problem = entries:safe_set(route.slug, cjson.encode(route))
+	if not stored then
+		-- `safe_set` never pushes another project's route out of memory to make room.
+		return nil, "the edge's memory for routes is full (" .. problem .. ")"
+	end
+	if is_new then
+		state:incr("count", 1, 0)
+	end
+	return true
+end
+
+local function remove(slug)
+	if entries:get(slug) ~= nil then
+		entries:delete(slug)
+		state:incr("count", -1, 0)
+	end
+end
+
+local function validate(list)
+	if type(list) ~= "table" then
+		return "the list of routes is missing"
+	end
+	for _, route in ipairs(list) do
+		local problem = route_problem(route)
+		if problem then
+			return problem
+		end
+	end
+	return nil
+end
+
+-- Replaces the whole table, whatever its revision was: an agent that starts anew may count anew.
+-- Returns true, or nil and a sentence; on "memory is full" the table may be in part the new one.
+function module.replace(revision, list)
+	local problem = validate(list)
+	if problem then
+		return nil, problem
+	end
+	local kept = {}
+	for _, route in ipairs(list) do
+		local stored, failure = store(route)
+		if not stored then
+			return nil, failure
+		end
+		kept[route.slug] = true
+	end
+	for _, slug in ipairs(entries:get_keys(0)) do
+		if not kept[slug] then
+			remove(slug)
+		end
+	end
+	state:set("revision", revision)
+	return true
+end
+
+-- Changes some routes. A slug that is both removed and set is set: two projects may have changed names.
+function module.change(revision, set, removed)
+	local problem = validate(set)
+	if problem then
+		return nil, problem
+	end
+	local kept = {}
+	for _, route in ipairs(set) do
+		local stored, failure = store(route)
+		if not stored then
+			return nil, failure
+		end
+		kept[route.slug] = true
+	end
+	for _, slug in ipairs(removed) do
+		if not kept[slug] then
+			remove(slug)
+		end
+	end
+	state:set("revision", revision)
+	return true
+end
+
+-- Revision of the table; nil until the agent has sent one.
+function module.revision()
+	return state:get("revision")
+end
+
+function module.count()
+	return state:get("count") or 0
+end
+
+-- The route of a slug, with absent values as nil; nil when there is none. Callers must not change it.
+function module.find(slug)
+	local text = entries:get(slug)
+	if not text then
+		return nil
+	end
+	local route = decoded[text]
+	if route then
+		return route
+	end
+	route = cjson.decode(text)
+	if route.address == null then
+		route.address = nil
+	end
+	if route.mainPort == null then
+		route.mainPort = nil
+	end
+	route.is_open = {}
+	for _, port in ipairs(route.ports) do
+		route.is_open[port] = true
+	end
+	if decoded_count >= decoded_most then
+		decoded, decoded_count = {}, 0
+	end
+	decoded[text] = route
+	decoded_count = decoded_count + 1
+	return route
+end
+
+return module
