@@ -1,0 +1,3 @@
+module example.com/smokegreeting
+
+go 1.19

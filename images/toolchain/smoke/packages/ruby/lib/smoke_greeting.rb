@@ -1,0 +1,1 @@
+SMOKE_GREETING = "hello from a gem"
