@@ -1,0 +1,134 @@
+import { randomUUID } from "node:crypto";
+import {
+	heartbeatEveryMs,
+	NodeToSite,
+	type ObservedPlacement,
+	type SiteToNode,
+	type TicketKey,
+} from "@repldock/protocol";
+import type { Logger } from "@repldock/service";
+import type { RawData, WebSocket } from "ws";
+import { nodeLostAfterMs } from "../domain/placement.ts";
+import type { Database } from "../store/database.ts";
+import { registerNode, touchNode } from "../store/nodes.ts";
+import { listDesired, recordObserved } from "../store/placements.ts";
+import { createCoalesced } from "./coalesced.ts";
+
+export interface NodeConnectionParts {
+	readonly database: Database;
+	readonly ticketKeys: readonly TicketKey[];
+	readonly siteOrigins: readonly string[];
+	readonly log: Logger;
+	/** The node said hello and has its id now. */
+	onRegistered(nodeId: string): void;
+	onClosed(nodeId: string | null): void;
+}
+
+export interface NodeConnection {
+	/** Sends the desired placements if they changed; calls that come while one is under way become one more. */
+	refresh(): void;
+	close(code: number, reason: string): void;
+	terminate(): void;
+}
+
+/** Close codes: 1008 what was sent makes no sense, 1011 our fault, 4001 another socket speaks for this node now. */
+const superseded = 4001;
+
+/**
+ * One node's control socket. Messages are handled one after another; when one cannot be, the socket is closed, since
+ * the node says everything again when it dials in anew.
+ */
+export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeConnection {
+	const { database } = parts;
+	const sessionId = randomUUID();
+	let log = parts.log;
+	let nodeId: string | null = null;
+	let lastDesired: string | undefined;
+	let queue = Promise.resolve();
+	let watchdog = setTimeout(giveUp, heartbeatEveryMs);
+
+	function giveUp() {
+		log.warn("node fell silent");
+		socket.terminate();
+	}
+
+	function send(message: SiteToNode) {
+		if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
+	}
+
+	function fail(error: unknown) {
+		log.error({ err: error }, "control socket failed");
+		socket.close(1011, "The site could not handle this; dial in again.");
+	}
+
+	async function sendDesired() {
+		if (nodeId === null || socket.readyState !== socket.OPEN) return;
+		const placements = await listDesired(database, nodeId);
+		const text = JSON.stringify(placements);
+		if (text === lastDesired) return;
+		lastDesired = text;
+		send({ type: "desired", placements });
+	}
+	const refresh = createCoalesced(sendDesired, fail);
+
+	async function recordAll(owner: string, reports: readonly ObservedPlacement[]) {
+		for (const observed of reports) {
+			const { projectId, generation, wantVersion } = observed;
+			const taken = await recordObserved(database, owner, observed);
+			if (!taken) log.debug({ project: projectId, generation, wantVersion }, "report is out of date");
+		}
+	}
+
+	async function handle(message: NodeToSite): Promise<void> {
+		if (message.type === "hello") {
+			if (nodeId !== null) return socket.close(1008, "This socket has said hello already.");
+			const { name, gatewayUrl, slots } = message;
+			nodeId = await registerNode(database, { name, gatewayUrl: gatewayUrl.replace(/\/$/, ""), slots, sessionId });
+			if (socket.readyState !== socket.OPEN) return;
+			log = log.child({ node: nodeId, name });
+			log.info({ slots }, "node registered");
+			await recordAll(nodeId, message.observed);
+			send({ type: "welcome", nodeId, ticketKeys: [...parts.ticketKeys], siteOrigins: [...parts.siteOrigins] });
+			parts.onRegistered(nodeId);
+			return refresh();
+		}
+		if (nodeId === null) return socket.close(1008, "Say hello first.");
+		if (message.type === "observed") await recordAll(nodeId, message.observed);
+		if (!(await touchNode(database, nodeId, sessionId)))
+			socket.close(superseded, "Another socket speaks for this node.");
+	}
+
+	function receive(data: RawData, isBinary: boolean) {
+		clearTimeout(watchdog);
+		watchdog = setTimeout(giveUp, nodeLostAfterMs);
+		const message = isBinary ? null : parseMessage(data.toString());
+		if (!message) {
+			log.warn("node sent a message that makes no sense");
+			return socket.close(1008, "This is no message of the protocol.");
+		}
+		queue = queue.then(() => handle(message)).catch(fail);
+	}
+
+	socket.on("message", receive);
+	socket.on("error", (error) => log.warn({ err: error }, "control socket broke"));
+	socket.on("close", (code) => {
+		clearTimeout(watchdog);
+		log.info({ code }, "node disconnected");
+		parts.onClosed(nodeId);
+	});
+
+	return {
+		refresh,
+		close: (code, reason) => socket.close(code, reason),
+		terminate: () => socket.terminate(),
+	};
+}
+
+function parseMessage(text: string): NodeToSite | null {
+	try {
+		return NodeToSite.parse(JSON.parse(text));
+	} catch {
+		// The caller says so to the node and to the log.
+		return null;
+	}
+}

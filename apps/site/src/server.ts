@@ -1,0 +1,166 @@
+import { join } from "node:path";
+import { createBackoff, createCleanupStack, createLog, type Logger, readConfig } from "@repldock/service";
+import { createApi } from "./api/app.ts";
+import { createAuth } from "./auth/auth.ts";
+import { readSecrets } from "./auth/secrets-directory.ts";
+import { createTicketSigner } from "./auth/tickets.ts";
+import { appsAddress, databaseAddress, type SiteConfig, siteOptions } from "./config.ts";
+import { createControl } from "./control/control.ts";
+import { type Database, openDatabase } from "./store/database.ts";
+import { tidy } from "./store/janitor.ts";
+import { migrate } from "./store/migrate.ts";
+import { createOperatorLink } from "./store/operator-links.ts";
+import { initialiseSettings } from "./store/settings.ts";
+import { readTemplates } from "./store/templates.ts";
+import { createHttpServer } from "./web/http-server.ts";
+import { closeServer, listenOn } from "./web/listen.ts";
+import { createPages } from "./web/pages.ts";
+
+/** Shorter than the 5 s in which a stop must be over. */
+const stopGraceMs = 3_000;
+
+export interface RunningSite {
+	/** The socket's path, or the port on 127.0.0.1. */
+	readonly listensOn: string | number;
+	close(): Promise<void>;
+}
+
+/** Opens the database with its schema and settings in place; waits up to half a minute for one that is just starting. */
+async function prepareDatabase(config: SiteConfig, log: Logger): Promise<Database> {
+	const database = openDatabase(databaseAddress(config), config.databaseConnections, (error) =>
+		log.warn({ reason: error.message }, "a database connection was lost"),
+	);
+	const backoff = createBackoff(100, 2_000);
+	const deadline = Date.now() + 30_000;
+	for (;;) {
+		try {
+			const applied = await migrate(database);
+			if (applied.length > 0) log.info({ applied }, "database migrated");
+			await initialiseSettings(database, { registration: config.registration });
+			return database;
+		} catch (error) {
+			if (!isStartingUp(error) || Date.now() > deadline) {
+				await database.destroy();
+				throw error;
+			}
+			await new Promise((resolve) => setTimeout(resolve, backoff.nextMs()));
+		}
+	}
+}
+
+/** Nobody listens yet, or PostgreSQL says that it is starting (57P03). */
+function isStartingUp(error: unknown): boolean {
+	if (!(error instanceof Error) || !("code" in error)) return false;
+	return ["ECONNREFUSED", "ENOENT", "57P03"].includes(String(error.code));
+}
+
+/** Starts one instance of the site. Any number may run on one database. */
+export async function startSite(config: SiteConfig, log: Logger): Promise<RunningSite> {
+	const cleanup = createCleanupStack(log);
+	try {
+		const [secrets, templates] = await Promise.all([
+			readSecrets(config.secretsDirectory),
+			readTemplates(config.templatesDirectory),
+		]);
+		const database = await prepareDatabase(config, log);
+		cleanup.push("database", () => database.destroy());
+
+		const { siteUrl, trashTimeMs } = config;
+		const apps = appsAddress(config);
+		const auth = createAuth({ ...config, database, secret: secrets.authSecret, log });
+		const ticketSigner = await createTicketSigner(secrets.ticketKey);
+		const api = createApi({
+			database,
+			auth,
+			ticketSigner,
+			templates,
+			newProjectLimits: {
+				memoryBytes: config.projectMemoryBytes,
+				cpus: config.projectCpus,
+				pids: config.projectPids,
+				diskBytes: config.projectDiskBytes,
+			},
+			trashTimeMs,
+			apps,
+			siteUrl,
+			log,
+		});
+		const distDirectory = config.distDirectory ?? join(import.meta.dirname, "../dist");
+		const pages = await createPages({ database, auth, apps, siteUrl, log, distDirectory });
+
+		const control = createControl({
+			database,
+			databaseAddress: databaseAddress(config),
+			nodeToken: secrets.nodeToken,
+			ticketKeys: [ticketSigner.publicKey],
+			siteOrigins: [new URL(siteUrl).origin],
+			log,
+		});
+		const server = createHttpServer({ api, pages, control, database, siteUrl, log });
+		// Released in reverse: control sockets first, since the server's close waits for the sockets that it handed on.
+		cleanup.push("http server", () => closeServer(server, stopGraceMs));
+		cleanup.push("control sockets", () => control.close());
+		await listenOn(server, config.siteSocket ? { socket: config.siteSocket } : { port: config.sitePort });
+		cleanup.push("janitor", startJanitor(database, config, log));
+
+		const address = server.address();
+		const listensOn = typeof address === "object" && address ? address.port : (config.siteSocket ?? 0);
+		log.info({ listensOn, siteUrl }, "site is up");
+		return { listensOn, close: () => cleanup.run() };
+	} catch (error) {
+		await cleanup.run();
+		throw error;
+	}
+}
+
+/** Tidies now and then until the returned function is called, which waits for what is under way. */
+function startJanitor(database: Database, config: SiteConfig, log: Logger): () => Promise<void> {
+	let underWay = Promise.resolve();
+	const run = () => {
+		underWay = tidy(database, config.trashTimeMs)
+			.then((outcome) => {
+				if (outcome && outcome.begun + outcome.removed > 0) log.info(outcome, "trash is being purged");
+			})
+			.catch((error: unknown) => log.error({ err: error }, "tidying failed; it is tried again"));
+	};
+	run();
+	const timer = setInterval(run, config.janitorIntervalMs);
+	return () => {
+		clearInterval(timer);
+		return underWay;
+	};
+}
+
+/** Makes a one-time link for the operator. @returns its address. */
+export async function makeOperatorLink(config: SiteConfig, log: Logger): Promise<string> {
+	const database = await prepareDatabase(config, log);
+	try {
+		const { token } = await createOperatorLink(database);
+		return `${config.siteUrl}/welcome?token=${token}`;
+	} finally {
+		await database.destroy();
+	}
+}
+
+async function main(command: string | undefined): Promise<void> {
+	const config = readConfig(siteOptions, process.env);
+	if (command === "operator-link") {
+		// Standard output is for the link alone.
+		process.stdout.write(`${await makeOperatorLink(config, createLog("site", "silent"))}\n`);
+		return;
+	}
+	if (command !== undefined)
+		throw new Error(`There is no command ${command}. Commands: operator-link, or none to serve.`);
+	const log = createLog("site", config.logLevel);
+	const site = await startSite(config, log);
+	const stop = () => void site.close();
+	process.once("SIGTERM", stop);
+	process.once("SIGINT", stop);
+}
+
+if (import.meta.main) {
+	main(process.argv[2]).catch((error: unknown) => {
+		process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+		process.exitCode = 1;
+	});
+}

@@ -1,0 +1,128 @@
+import type { DesiredPlacement, ObservedPlacement } from "@repldock/protocol";
+import { sql } from "kysely";
+import { chooseNode } from "../domain/placement.ts";
+import type { Database } from "./database.ts";
+import { listNodes } from "./nodes.ts";
+
+/**
+ * Gives a project a node if it has none: generation 1 on the least loaded live node. Of several calls at once one wins.
+ * @returns false when no node is alive.
+ */
+export async function placeProject(database: Database, projectId: string): Promise<boolean> {
+	const node = chooseNode((await listNodes(database)).filter((candidate) => candidate.live));
+	if (!node) return false;
+	await database
+		.insertInto("placements")
+		.values({ projectId, nodeId: node.id, want: "stopped" })
+		.onConflict((conflict) => conflict.column("projectId").doNothing())
+		.execute();
+	return true;
+}
+
+/**
+ * Wants a project running, because somebody opened it now. The version rises even if it was wanted running before: a
+ * node starts a container that it stopped for want of users when the version rises.
+ * @returns false when the project is in the trash, has no placement or is gone.
+ */
+export async function wantRunning(database: Database, projectId: string): Promise<boolean> {
+	return database.transaction().execute(async (transaction) => {
+		const opened = await transaction
+			.updateTable("projects")
+			.set({ openedAt: sql<Date>`now()` })
+			.where("id", "=", projectId)
+			.where("deletedAt", "is", null)
+			.executeTakeFirst();
+		if (opened.numUpdatedRows === 0n) return false;
+		const wanted = await transaction
+			.updateTable("placements")
+			.set({ want: "running", wantVersion: sql<number>`want_version + 1` })
+			.where("projectId", "=", projectId)
+			.where("want", "!=", "purged")
+			.executeTakeFirst();
+		return wanted.numUpdatedRows > 0n;
+	});
+}
+
+/** Wants a project stopped; harmless when it is. */
+export async function wantStopped(database: Database, projectId: string): Promise<void> {
+	await database
+		.updateTable("placements")
+		.set({ want: "stopped", wantVersion: sql<number>`want_version + 1` })
+		.where("projectId", "=", projectId)
+		.where("want", "=", "running")
+		.execute();
+}
+
+/** All that one node is to hold, by project id. */
+export async function listDesired(database: Database, nodeId: string): Promise<DesiredPlacement[]> {
+	const rows = await database
+		.selectFrom("placements")
+		.innerJoin("projects", "projects.id", "placements.projectId")
+		.innerJoin("users", "users.id", "projects.ownerId")
+		.select([
+			"placements.projectId",
+			"placements.generation",
+			"placements.want",
+			"placements.wantVersion",
+			"projects.slug",
+			"projects.ownerId",
+			"users.name as ownerName",
+			"projects.template",
+			"projects.visibility",
+			"projects.rightsVersion",
+			"projects.memoryBytes",
+			"projects.cpus",
+			"projects.pids",
+			"projects.diskBytes",
+		])
+		.where("placements.nodeId", "=", nodeId)
+		.orderBy("placements.projectId")
+		.execute();
+	return rows.map(({ ownerId, ownerName, memoryBytes, cpus, pids, diskBytes, ...placement }) => ({
+		...placement,
+		owner: { id: ownerId, name: ownerName },
+		limits: { memoryBytes, cpus, pids, diskBytes },
+	}));
+}
+
+/**
+ * Takes in what a node reports of one placement. A report that names another generation or another version of what is
+ * wanted than the present one is out of date and changes nothing.
+ * @returns whether it was taken in.
+ */
+export async function recordObserved(
+	database: Database,
+	nodeId: string,
+	observed: ObservedPlacement,
+): Promise<boolean> {
+	if (observed.state === "purged") return removePurged(database, nodeId, observed);
+	const result = await database
+		.updateTable("placements")
+		.set({
+			observedState: observed.state,
+			observedWantVersion: observed.wantVersion,
+			observedProblem: observed.problem && JSON.stringify(observed.problem),
+			observedAt: sql<Date>`now()`,
+		})
+		.where("projectId", "=", observed.projectId)
+		.where("nodeId", "=", nodeId)
+		.where("generation", "=", observed.generation)
+		.where("wantVersion", "=", observed.wantVersion)
+		.executeTakeFirst();
+	return result.numUpdatedRows > 0n;
+}
+
+/** The node has removed container and volume: the project is gone for good, and its slug is free. */
+async function removePurged(database: Database, nodeId: string, observed: ObservedPlacement): Promise<boolean> {
+	const result = await database
+		.deleteFrom("projects")
+		.using("placements")
+		.whereRef("placements.projectId", "=", "projects.id")
+		.where("projects.id", "=", observed.projectId)
+		.where("placements.nodeId", "=", nodeId)
+		.where("placements.generation", "=", observed.generation)
+		.where("placements.wantVersion", "=", observed.wantVersion)
+		.where("placements.want", "=", "purged")
+		.executeTakeFirst();
+	return result.numDeletedRows > 0n;
+}

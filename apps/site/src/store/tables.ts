@@ -1,0 +1,90 @@
+import type { ColumnType, Generated } from "kysely";
+
+/**
+ * The tables of `migrations/`, with camelCase names; Kysely's CamelCasePlugin translates. better-auth's own tables
+ * (sessions, accounts, verifications) are absent but for what we read of them.
+ */
+export interface Tables {
+	users: UsersTable;
+	rateLimits: { id: string; key: string; count: number; lastRequest: number };
+	personalTokens: PersonalTokensTable;
+	operatorLinks: OperatorLinksTable;
+	settings: { single: Generated<boolean>; registration: "open" | "closed" };
+	nodes: NodesTable;
+	projects: ProjectsTable;
+	placements: PlacementsTable;
+}
+
+export type Role = "admin" | "user";
+
+interface UsersTable {
+	id: string;
+	name: string;
+	email: string;
+	role: Role;
+	createdAt: Generated<Date>;
+	updatedAt: Generated<Date>;
+}
+
+interface PersonalTokensTable {
+	id: Generated<string>;
+	userId: string;
+	name: string;
+	digest: Buffer;
+	createdAt: Generated<Date>;
+	lastUsedAt: Date | null;
+}
+
+export type OperatorLinkKind = "first-administrator" | "sign-in";
+
+interface OperatorLinksTable {
+	digest: Buffer;
+	kind: OperatorLinkKind;
+	createdAt: Generated<Date>;
+	expiresAt: Date;
+	usedAt: Date | null;
+}
+
+interface NodesTable {
+	id: Generated<string>;
+	name: string;
+	gatewayUrl: string;
+	slots: number;
+	sessionId: string;
+	lastSeenAt: Date;
+	createdAt: Generated<Date>;
+}
+
+interface ProjectsTable {
+	id: Generated<string>;
+	ownerId: string;
+	name: string;
+	slug: string;
+	template: string;
+	visibility: "public" | "private";
+	rightsVersion: Generated<number>;
+	memoryBytes: number;
+	cpus: number;
+	pids: number;
+	diskBytes: number;
+	createdAt: Generated<Date>;
+	updatedAt: Generated<Date>;
+	openedAt: Date | null;
+	deletedAt: Date | null;
+	touchedAt: ColumnType<Date, never, never>;
+}
+
+export type Want = "running" | "stopped" | "purged";
+
+interface PlacementsTable {
+	projectId: string;
+	nodeId: string;
+	generation: Generated<number>;
+	want: Want;
+	wantVersion: Generated<number>;
+	observedState: "stopped" | "starting" | "running" | "stopping" | "failed" | null;
+	observedWantVersion: number | null;
+	/** JSON. Written as text, read as what the driver parsed. */
+	observedProblem: ColumnType<unknown, string | null, string | null>;
+	observedAt: Date | null;
+}

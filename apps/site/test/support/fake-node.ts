@@ -1,0 +1,89 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+	controlPath,
+	type DesiredPlacement,
+	type NodeToSite,
+	type ObservedPlacement,
+	SiteToNode,
+} from "@repldock/protocol";
+import { WebSocket } from "ws";
+import type { Instance, World } from "./site.ts";
+
+type Welcome = Extract<SiteToNode, { type: "welcome" }>;
+
+/** The agent's end of the control socket, played by the test. */
+export interface FakeNode {
+	readonly welcome: Welcome;
+	/** The latest desired set. */
+	desired(): DesiredPlacement[];
+	/** Resolves with the first desired set, present or coming, that the condition holds for. */
+	waitFor(condition: (placements: DesiredPlacement[]) => boolean): Promise<DesiredPlacement[]>;
+	send(message: NodeToSite): void;
+	report(placement: DesiredPlacement, state: ObservedPlacement["state"], changes?: Partial<ObservedPlacement>): void;
+	readonly closed: Promise<number>;
+	close(): Promise<void>;
+}
+
+export function controlUrl(instance: Instance): string {
+	return instance.url.replace("http", "ws") + controlPath;
+}
+
+export async function nodeToken(world: World): Promise<string> {
+	return (await readFile(join(world.secretsDirectory, "node-token"), "utf8")).trim();
+}
+
+export async function dialIn(
+	world: World,
+	instance: Instance,
+	name = "one",
+	observed: ObservedPlacement[] = [],
+): Promise<FakeNode> {
+	const token = await nodeToken(world);
+	const socket = new WebSocket(controlUrl(instance), { headers: { authorization: `Bearer ${token}` } });
+	const waiting = new Set<() => void>();
+	let desired: DesiredPlacement[] | undefined;
+	let welcome: Welcome | undefined;
+
+	socket.on("message", (data) => {
+		const message = SiteToNode.parse(JSON.parse(data.toString()));
+		if (message.type === "welcome") welcome = message;
+		else desired = message.placements;
+		for (const look of waiting) look();
+	});
+	const closed = new Promise<number>((resolve) => socket.once("close", resolve));
+
+	function until<T>(find: () => T | undefined): Promise<T> {
+		return new Promise((resolve, reject) => {
+			const look = () => {
+				const found = find();
+				if (found === undefined) return;
+				waiting.delete(look);
+				resolve(found);
+			};
+			waiting.add(look);
+			closed.then((code) => reject(new Error(`The control socket closed: ${code}`)));
+			look();
+		});
+	}
+	const send = (message: NodeToSite) => socket.send(JSON.stringify(message));
+
+	await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+	send({ type: "hello", name, gatewayUrl: "http://node.localhost:8080", slots: 10, observed });
+	const first = await until(() => (desired ? welcome : undefined));
+
+	return {
+		welcome: first,
+		desired: () => desired ?? [],
+		waitFor: (condition) => until(() => (desired && condition(desired) ? desired : undefined)),
+		send,
+		report({ projectId, generation, wantVersion }, state, changes = {}) {
+			send({ type: "observed", observed: [{ projectId, generation, wantVersion, state, problem: null, ...changes }] });
+		},
+		closed,
+		async close() {
+			socket.close();
+			await closed;
+		},
+	};
+}
