@@ -11,7 +11,7 @@ export function Avatar({ name, size = 28, decorative = false }: AvatarProps) {
 	return (
 		<span
 			className="rd-avatar"
-			style={{ width: size, height: size, fontSize: size * 0.4, backgroundColor: `hsl(${hueOf(name)} 46% 36%)` }}
+			style={{ width: size, height: size, fontSize: size * 0.4, backgroundColor: `hsl(${hueOf(name)} 46% 31%)` }}
 		>
 			<span aria-hidden="true">{initialsOf(name)}</span>
 			{!decorative && <span className="rd-visually-hidden">{name}</span>}

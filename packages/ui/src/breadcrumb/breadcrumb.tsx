@@ -2,13 +2,15 @@ import { ChevronRight } from "lucide-react";
 import { Fragment } from "react";
 
 export interface BreadcrumbProps {
+	/** Tells several on one page apart. */
+	label?: string | undefined;
 	/** From the outermost in; the last one is where one is. */
 	items: readonly { label: string; href?: string }[];
 }
 
-export function Breadcrumb({ items }: BreadcrumbProps) {
+export function Breadcrumb({ label = "Breadcrumb", items }: BreadcrumbProps) {
 	return (
-		<nav className="rd-breadcrumb" aria-label="Breadcrumb">
+		<nav className="rd-breadcrumb" aria-label={label}>
 			<ol>
 				{items.map((item, index) => (
 					<Fragment key={item.label}>

@@ -53,7 +53,7 @@ export function TextField({
 					<button
 						type="button"
 						className="rd-field-reveal"
-						aria-label={`Show ${label.toLowerCase()}`}
+						aria-label="Show what is typed"
 						aria-pressed={revealed}
 						onClick={() => setRevealed(!revealed)}
 					>

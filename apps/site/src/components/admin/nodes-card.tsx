@@ -1,0 +1,52 @@
+import { Progress, StatusDot } from "@repldock/ui";
+import { ago } from "../time.ts";
+import { ListCard } from "./list-card.tsx";
+import { useList } from "./use-list.ts";
+
+interface NodeAnswer {
+	id: string;
+	name: string;
+	gatewayUrl: string;
+	live: boolean;
+	slots: number;
+	running: number;
+	lastSeenAt: string;
+}
+
+export function NodesCard() {
+	const list = useList<NodeAnswer>("/api/v1/nodes");
+	return (
+		<ListCard
+			title="Nodes"
+			description="The servers that run containers."
+			empty="No node has registered yet. Start one with ./repldock up."
+			columns={["Name", "State", "Containers", "Last seen"]}
+			list={list}
+			row={(node) => (
+				<tr key={node.id}>
+					<td>
+						<strong>{node.name}</strong>
+						<br />
+						<span className="quiet">{node.gatewayUrl}</span>
+					</td>
+					<td>
+						<StatusDot tone={node.live ? "positive" : "danger"} label={node.live ? "Connected" : "Lost"} />
+					</td>
+					<td>
+						<div className="slots">
+							<span>
+								{node.running} of {node.slots}
+							</span>
+							<Progress
+								label={`Slots used on ${node.name}`}
+								hideLabel
+								value={node.slots > 0 ? node.running / node.slots : 0}
+							/>
+						</div>
+					</td>
+					<td className="quiet">{ago(node.lastSeenAt)}</td>
+				</tr>
+			)}
+		/>
+	);
+}
