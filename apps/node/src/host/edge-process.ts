@@ -87,7 +87,10 @@ function mostOpenFiles(): number {
 /** A site on `localhost` answers to the loopback addresses too, unless the gateway has them. */
 function siteNames({ siteHost, gatewayHost }: EdgeOptions): string {
 	const names = [siteHost, ...(siteHost === "localhost" ? ["127.0.0.1", "[::1]"] : [])];
-	return [...new Set(names)].filter((name) => name !== gatewayHost).map(checkHost).join(" ");
+	return [...new Set(names)]
+		.filter((name) => name !== gatewayHost)
+		.map(checkHost)
+		.join(" ");
 }
 
 function gatewayNames({ gatewayHost, appsDomain }: EdgeOptions): string {

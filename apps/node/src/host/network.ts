@@ -1,0 +1,109 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { CommandError, runCommand } from "@repldock/service";
+import { z } from "zod";
+import type { Network } from "../host.ts";
+import { type Egress, filterScript, removeScript } from "./network-filter.ts";
+import { gatewayOf } from "./subnet.ts";
+
+export interface NetworkOptions {
+	/** Name of the Linux bridge, at most 15 characters. */
+	bridge: string;
+	/** CIDR of the containers' addresses; the node takes the first one. */
+	subnet: string;
+	egress: Egress;
+	/** Name of the nftables table, family inet. */
+	table: string;
+	/** File that remembers settings of the machine which `ensure` changed, so that a later process can restore them. */
+	stateFile: string;
+}
+
+const namePattern = /^[a-z][a-z0-9_-]{0,14}$/;
+const forwardingSwitch = "/proc/sys/net/ipv4/ip_forward";
+const Links = z.array(z.object({ linkinfo: z.object({ info_kind: z.string().optional() }).optional() }));
+const Remembered = z.object({ forwarding: z.string() });
+
+/** The node's bridge and packet filter. */
+export function createNetwork(options: NetworkOptions): Network {
+	const { bridge, subnet, egress, table, stateFile } = options;
+	if (!namePattern.test(bridge)) throw new Error(`${bridge} is not a good bridge name.`);
+	if (!namePattern.test(table)) throw new Error(`${table} is not a good table name.`);
+	const gateway = gatewayOf(subnet);
+
+	async function ensureBridge(): Promise<void> {
+		const kind = await linkKind(bridge);
+		if (kind !== null && kind !== "bridge") throw new Error(`The interface ${bridge} exists and is not a bridge.`);
+		if (kind === null) await runCommand("ip", ["link", "add", "name", bridge, "type", "bridge"]);
+		// Frames between two containers pass the filter too, so that it can refuse them.
+		const filtered = ["type", "bridge", "nf_call_iptables", "1", "nf_call_ip6tables", "1"];
+		await runCommand("ip", ["link", "set", "dev", bridge, ...filtered]);
+		await disableIpv6(bridge);
+		await runCommand("ip", ["address", "replace", gateway, "dev", bridge]);
+		await runCommand("ip", ["link", "set", "dev", bridge, "up"]);
+	}
+
+	async function ensureForwarding(): Promise<void> {
+		const forwarding = (await readFile(forwardingSwitch, "utf8")).trim();
+		if (forwarding === "1") return;
+		await mkdir(dirname(stateFile), { recursive: true });
+		await writeFile(stateFile, JSON.stringify({ forwarding } satisfies z.infer<typeof Remembered>));
+		await writeFile(forwardingSwitch, "1");
+	}
+
+	async function restoreForwarding(): Promise<void> {
+		const text = await readFile(stateFile, "utf8").catch(ignoreMissing);
+		if (text === null) return;
+		await writeFile(forwardingSwitch, Remembered.parse(JSON.parse(text)).forwarding);
+		await rm(stateFile);
+	}
+
+	return {
+		async ensure() {
+			await loadBridgeFilter();
+			// The filter first: it names interfaces that need not exist yet, and nothing is open for a moment.
+			await runCommand("nft", ["-f", "-"], { input: filterScript({ bridge, subnet, egress, table }) });
+			await ensureBridge();
+			if (egress === "open") await ensureForwarding();
+		},
+
+		async release() {
+			await restoreForwarding();
+			if ((await linkKind(bridge)) === "bridge") await runCommand("ip", ["link", "delete", "dev", bridge]);
+			await runCommand("nft", ["-f", "-"], { input: removeScript(table) });
+		},
+	};
+}
+
+/** @returns null when there is no such interface, `""` when it is a plain device. */
+async function linkKind(name: string): Promise<string | null> {
+	try {
+		const output = await runCommand("ip", ["-json", "-details", "link", "show", "dev", name]);
+		return Links.parse(JSON.parse(output))[0]?.linkinfo?.info_kind ?? "";
+	} catch (error) {
+		if (error instanceof CommandError && error.stderr.includes("does not exist")) return null;
+		throw error;
+	}
+}
+
+/**
+ * Frames on a bridge reach the filter only with the kernel's br_netfilter. Loading it turns the same on for all
+ * bridges of the machine; since it was off for them before, it is turned off again: ours asks by itself.
+ */
+async function loadBridgeFilter(): Promise<void> {
+	const settings = "/proc/sys/net/bridge";
+	const loaded = await readFile(`${settings}/bridge-nf-call-iptables`, "utf8").catch(ignoreMissing);
+	if (loaded !== null) return;
+	await runCommand("modprobe", ["br_netfilter"]);
+	for (const family of ["iptables", "ip6tables", "arptables"])
+		await writeFile(`${settings}/bridge-nf-call-${family}`, "0");
+}
+
+/** A kernel without IPv6 has nothing to turn off. */
+async function disableIpv6(name: string): Promise<void> {
+	await writeFile(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, "1").catch(ignoreMissing);
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): null {
+	if (error.code === "ENOENT") return null;
+	throw error;
+}

@@ -1,0 +1,127 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { networkInterfaces } from "node:os";
+import { runCommand } from "@repldock/service";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createNetwork } from "../../src/host/network.ts";
+import { chooseSubnet, gatewayOf } from "../../src/host/subnet.ts";
+import { execute, findLeftovers, type Machine, type StartedContainer, startMachine } from "./machine.ts";
+
+let machine: Machine;
+let first: StartedContainer;
+let second: StartedContainer;
+let server: Server;
+let hostPort: number;
+
+/** Says "reached" to everyone who connects. */
+const listener = `use Socket; socket(S, PF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1);
+	bind(S, sockaddr_in($ARGV[0], INADDR_ANY)) or die; listen(S, 9); $| = 1; print "listening";
+	while (my $peer = accept(C, S)) { send(C, "reached by " . inet_ntoa((sockaddr_in($peer))[1]), 0); close C; }`;
+const connector = `use Socket; $SIG{ALRM} = sub { print "timed out"; exit }; alarm 4;
+	socket(S, PF_INET, SOCK_STREAM, 0); connect(S, sockaddr_in($ARGV[1], inet_aton($ARGV[0]))) or do { print "refused"; exit };
+	print <S>;`;
+
+beforeAll(async () => {
+	machine = await startMachine();
+	first = await machine.startContainer();
+	second = await machine.startContainer();
+	const { execId } = await machine.engine.createExec(first.id, {
+		command: ["perl", "-e", listener, "8080"],
+		environment: {},
+		workingDirectory: "/",
+		tty: true,
+	});
+	await once((await machine.engine.startExec(execId, true)).output, "data");
+	server = createServer((socket) => socket.end("reached the host")).listen(0, "0.0.0.0");
+	await once(server, "listening");
+	hostPort = (server.address() as { port: number }).port;
+}, 60_000);
+
+afterAll(async () => {
+	server.close();
+	await machine.release();
+	expect(await findLeftovers(machine.networkOptions.bridge)).toEqual([]);
+}, 60_000);
+
+async function connectFrom(container: StartedContainer, address: string, port: number): Promise<string> {
+	return (await execute(machine.engine, container.id, ["perl", "-e", connector, address, String(port)])).output;
+}
+
+test("the node reaches a container", async () => {
+	const answer = await runCommand("/usr/bin/perl", ["-e", connector, first.address, "8080"]);
+	expect(answer).toMatch(/^reached by /);
+});
+
+test("a container reaches itself, but no other one", async () => {
+	expect(await connectFrom(first, first.address, 8080)).toMatch(/^reached by /);
+	expect(await connectFrom(second, first.address, 8080)).toBe("refused");
+	const datagram = `use Socket; socket(S, PF_INET, SOCK_DGRAM, 0); send(S, "x", 0, sockaddr_in(9, inet_aton("${first.address}")));`;
+	await execute(machine.engine, second.id, ["perl", "-e", datagram]);
+	const counted = await runCommand("nft", ["list", "table", "inet", machine.networkOptions.table]);
+	expect(counted).toMatch(/oifname "rdt[0-9a-f]+" meta nfproto ipv4 counter packets [2-9]/);
+});
+
+test("a container reaches none of the machine's addresses", async () => {
+	const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+	const addresses = own.filter(({ family, internal }) => family === "IPv4" && !internal).map(({ address }) => address);
+	expect(addresses).toContain(gatewayOf(machine.networkOptions.subnet).split("/")[0]);
+	for (const address of addresses) expect(await connectFrom(second, address, hostPort)).toBe("refused");
+});
+
+test("with closed egress nothing is forwarded; repairing the network while containers run changes nothing", async () => {
+	await machine.network.ensure();
+	for (const address of ["11.11.11.11", "10.1.2.3", "169.254.169.254"]) {
+		expect(await connectFrom(second, address, 80)).toBe("refused");
+	}
+	expect(await connectFrom(second, first.address, 8080)).toBe("refused");
+	expect(await connectFrom(first, first.address, 8080)).toMatch(/^reached by /);
+});
+
+test("with open egress public addresses are reached by the node's own, private ones are not, and all is put back", async () => {
+	// A namespace plays the internet: one public and one private address, routed to nowhere else.
+	const name = `rdo${randomBytes(3).toString("hex")}`;
+	const forwarding = () => readFile("/proc/sys/net/ipv4/ip_forward", "utf8");
+	const before = await forwarding();
+	const ip = (...words: string[]) => runCommand("ip", words);
+	const inside = ["netns", "exec", name];
+	const open = createNetwork({ ...machine.networkOptions, egress: "open" });
+	await ip("netns", "add", name);
+	try {
+		await ip("link", "add", name, "type", "veth", "peer", "name", "outside", "netns", name);
+		await ip("address", "add", "11.11.11.1/24", "dev", name);
+		await ip("link", "set", name, "up");
+		for (const address of ["11.11.11.11/24", "10.11.11.11/32"])
+			await ip(...inside, "ip", "address", "add", address, "dev", "outside");
+		await ip(...inside, "ip", "link", "set", "outside", "up");
+		await ip("route", "add", "10.11.11.11/32", "dev", name);
+		const outside = spawn("ip", [...inside, "/usr/bin/perl", "-e", listener, "80"]);
+		try {
+			await once(outside.stdout, "data");
+			await open.ensure();
+			expect(await connectFrom(second, "11.11.11.11", 80)).toBe("reached by 11.11.11.1");
+			expect(await connectFrom(second, "10.11.11.11", 80)).toBe("refused");
+			expect(await connectFrom(second, first.address, 8080)).toBe("refused");
+			expect(await connectFrom(second, "11.11.11.1", hostPort)).toBe("refused");
+			await machine.network.ensure();
+			expect(await connectFrom(second, "11.11.11.11", 80)).toBe("refused");
+		} finally {
+			outside.kill();
+			await once(outside, "close");
+		}
+	} finally {
+		await ip("link", "delete", name);
+		await ip("netns", "delete", name);
+	}
+	expect(await forwarding()).toBe(before);
+}, 60_000);
+
+test("a free subnet is chosen, the preferred one if it is free", async () => {
+	expect(await chooseSubnet("10.250.4.0/22")).toBe("10.250.4.0/22");
+	const taken = machine.networkOptions.subnet;
+	expect(await chooseSubnet(taken)).not.toBe(taken);
+	expect(gatewayOf("10.250.4.0/22")).toBe("10.250.4.1/22");
+	await expect(chooseSubnet("10.250.4.0/33")).rejects.toThrow("not an IPv4 subnet");
+});

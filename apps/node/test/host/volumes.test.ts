@@ -1,0 +1,130 @@
+import { randomUUID } from "node:crypto";
+import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { type CleanupStack, runCommand } from "@repldock/service";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openProjectFiles } from "../../src/host/files/project-files.ts";
+import { mountVolumes, unmountVolumes, type VolumeStore } from "../../src/host/volume-mount.ts";
+import { createVolumes } from "../../src/host/volumes.ts";
+import { findLeftovers, makeScratch } from "./machine.ts";
+
+const owner = { uid: 300_000, gid: 300_001 };
+const megabyte = 1024 * 1024;
+let directory: string;
+let mountPoint: string;
+let seed: string;
+let store: VolumeStore & { kind: "image" };
+let volumes: ReturnType<typeof createVolumes>;
+let cleanup: CleanupStack;
+
+beforeAll(async () => {
+	({ directory, cleanup } = await makeScratch());
+	mountPoint = join(directory, "volumes with space");
+	store = { kind: "image", file: join(directory, "volumes.img"), bytes: 1024 * megabyte };
+	await mountVolumes(store, mountPoint);
+	cleanup.push("volumes", () => unmountVolumes(store, mountPoint));
+	volumes = createVolumes({ mountPoint, owner });
+	await volumes.reclaim();
+	seed = join(directory, "seed");
+	await mkdir(join(seed, "bin"), { recursive: true });
+	await writeFile(join(seed, "main.py"), "print(1)\n");
+	await writeFile(join(seed, "bin/start"), "#!/bin/sh\n");
+	await chmod(join(seed, "bin/start"), 0o755);
+	await symlink("main.py", join(seed, "-rf"));
+});
+
+afterAll(async () => {
+	await cleanup.run();
+	expect(await findLeftovers(directory)).toEqual([]);
+});
+
+test("a new volume holds the seed with its modes, owned by the containers' user, and is left as it is the next time", async () => {
+	const id = randomUUID();
+	await Promise.all([volumes.create(id, seed, 50 * megabyte), volumes.create(id, seed, 50 * megabyte)]);
+	expect((await readdir(volumes.path(id))).sort()).toEqual(["-rf", "bin", "main.py"]);
+	expect(await stat(join(volumes.path(id), "bin/start"))).toMatchObject({ ...owner, mode: 0o100755 });
+	expect(await stat(volumes.path(id))).toMatchObject(owner);
+	await writeFile(join(volumes.path(id), "main.py"), "print(2)\n");
+	await volumes.create(id, seed, 50 * megabyte);
+	expect(await readFile(join(volumes.path(id), "main.py"), "utf8")).toBe("print(2)\n");
+	expect(await volumes.list()).toContain(id);
+});
+
+test("a full volume gives quota_exceeded, keeps what was saved, can be emptied and used again", async () => {
+	const id = randomUUID();
+	await volumes.create(id, seed, 20 * megabyte);
+	const files = openProjectFiles(volumes.path(id), owner);
+	await files.writeFile("small", "kept");
+	const chunks = function* () {
+		for (let i = 0; i < 40; i += 1) yield randomChunk();
+	};
+	const upload = files.receive("large", Readable.from(chunks()), { overwrite: false });
+	await expect(upload).rejects.toMatchObject({ code: "quota_exceeded" });
+	for (let i = 0; ; i += 1) {
+		const failed = await files.writeFile(`fill${i}`, randomChunk()).then(
+			() => null,
+			(error: unknown) => error,
+		);
+		if (failed === null) continue;
+		expect(failed).toMatchObject({ code: "quota_exceeded" });
+		break;
+	}
+	await expect(files.writeFile("small", randomChunk())).rejects.toMatchObject({ code: "quota_exceeded" });
+	expect((await files.readFile("small", { maxBytes: 100 })).toString()).toBe("kept");
+	for (const { name } of (await files.list("", 100)).entries) if (name.startsWith("fill")) await files.remove(name);
+	await runCommand("btrfs", ["filesystem", "sync", mountPoint]);
+	await files.writeFile("small", "changed");
+	await volumes.setQuota(id, 100 * megabyte);
+	const usage = await volumes.usage(id);
+	expect(usage.limitBytes).toBe(100 * megabyte);
+	expect(usage.usedBytes).toBeLessThan(5 * megabyte);
+	await files.receive("large", Readable.from(chunks()), { overwrite: false });
+	await runCommand("btrfs", ["filesystem", "sync", mountPoint]);
+	await volumes.setQuota(id, 100 * megabyte);
+	expect((await volumes.usage(id)).usedBytes).toBeGreaterThan(40 * megabyte);
+});
+
+test("a removed volume is gone with the subvolumes inside it and its counter; removing it again is harmless", async () => {
+	const id = randomUUID();
+	await volumes.create(id, seed, 50 * megabyte);
+	await runCommand("btrfs", ["subvolume", "create", join(volumes.path(id), "inner")]);
+	await runCommand("btrfs", ["subvolume", "create", join(volumes.path(id), "inner/most")]);
+	await volumes.remove(id);
+	await volumes.remove(id);
+	expect(await volumes.exists(id)).toBe(false);
+	expect(await runCommand("btrfs", ["subvolume", "list", mountPoint])).not.toContain(id);
+});
+
+test("ids that are none never become a path", async () => {
+	for (const id of ["..", "../x", "", `${randomUUID()}/..`, ".hidden"]) {
+		expect(() => volumes.path(id)).toThrow("not a project id");
+		await expect(volumes.create(id, seed, megabyte)).rejects.toThrow("not a project id");
+		await expect(volumes.remove(id)).rejects.toThrow("not a project id");
+	}
+});
+
+test("after a crash the mount is taken over, half-made volumes are removed, and the file grows", async () => {
+	const id = randomUUID();
+	await volumes.create(id, seed, 50 * megabyte);
+	await runCommand("btrfs", ["subvolume", "create", join(mountPoint, `.${randomUUID()}.new`)]);
+	await mountVolumes({ ...store, bytes: 1500 * megabyte }, mountPoint);
+	await volumes.reclaim();
+	expect((await readdir(mountPoint)).filter((name) => name.startsWith("."))).toEqual([]);
+	expect(await volumes.exists(id)).toBe(true);
+	const shown = await runCommand("btrfs", ["filesystem", "show", "--raw", mountPoint]);
+	expect(shown).toContain(`size ${1500 * megabyte} `);
+	await unmountVolumes(store, mountPoint);
+	// A loop device that a crash left without a mount.
+	await runCommand("losetup", ["--find", store.file]);
+	await mountVolumes(store, mountPoint);
+	expect(await volumes.exists(id)).toBe(true);
+	expect((await volumes.usage(id)).limitBytes).toBe(50 * megabyte);
+	await rm(join(volumes.path(id), "main.py"));
+});
+
+function randomChunk(): Buffer {
+	const chunk = Buffer.alloc(megabyte);
+	for (let at = 0; at < megabyte; at += 65_536) crypto.getRandomValues(chunk.subarray(at, at + 65_536));
+	return chunk;
+}
