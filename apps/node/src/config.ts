@@ -148,6 +148,8 @@ export function nodePaths(config: NodeConfig) {
 		nodeToken: join(data, "secrets", "node", "node-token"),
 		documents: join(data, "documents"),
 		desired: join(data, "desired.json"),
+		welcome: join(data, "welcome.json"),
+		holderControl: join(run, "holder-control.sock"),
 		image: `repldock/toolchain:${config.toolchainHash.slice(0, 32)}`,
 	};
 }

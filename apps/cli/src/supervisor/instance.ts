@@ -167,7 +167,7 @@ export async function startInstance(options: {
 		arguments: [agentProgram, "serve"],
 		staleSockets: [join(settings.run, "agent.sock")],
 		environment,
-		isReady: () => answers({ socketPath: join(settings.run, "agent.sock") }, "/readyz"),
+		isReady: () => answers({ socketPath: join(settings.run, "agent.sock") }, "/healthz"),
 		// The first start imports the toolchain image.
 		startTimeoutMs: 10 * 60_000,
 		stopSignal: "SIGTERM",

@@ -1,0 +1,29 @@
+import type { HttpBindings } from "@hono/node-server";
+import type { AccessClaims, DesiredPlacement, TicketKey } from "@repldock/protocol";
+import type { Logger } from "@repldock/service";
+import type { Runner } from "../workspace/runner.ts";
+import type { Workspaces } from "../workspace/workspaces.ts";
+
+/** What the gateway asks of the other parts of the agent. */
+export interface GatewayDependencies {
+	log: Logger;
+	/** Secret of access tokens; see `readAccessSecret`. */
+	accessSecret: Uint8Array;
+	/** This node's id as the site told it; null before the first welcome. */
+	nodeId(): string | null;
+	/** Keys that tickets are verified with. */
+	ticketKeys(): readonly TicketKey[];
+	/** Origins whose pages may call. */
+	siteOrigins(): readonly string[];
+	findPlacement(projectId: string): DesiredPlacement | undefined;
+	/** @throws RepldockError `not_placed_here` after the time. */
+	waitForPlacement(projectId: string, timeoutMs: number): Promise<DesiredPlacement>;
+	workspaces: Workspaces;
+	runner: Runner;
+}
+
+/** Hono's types of this application: Node's request and what the access check found. */
+export interface GatewayEnvironment {
+	Bindings: HttpBindings;
+	Variables: { claims: AccessClaims };
+}

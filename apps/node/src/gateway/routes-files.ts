@@ -1,0 +1,125 @@
+import { Readable } from "node:stream";
+import {
+	CreateDirectory,
+	documentMaxBytes,
+	type FileEntry,
+	MoveFile,
+	ProjectPath,
+	parseInput,
+} from "@repldock/protocol";
+import { type Context, Hono } from "hono";
+import type { OpenFile } from "../host/files/project-files.ts";
+import type { Workspace } from "../workspace/workspace.ts";
+import { requireEdit } from "./authorize.ts";
+import { parseRange } from "./byte-range.ts";
+import { downloadHeaders } from "./content-type.ts";
+import type { GatewayDependencies, GatewayEnvironment } from "./context.ts";
+import { toResponse } from "./problems.ts";
+import { readJson } from "./request-body.ts";
+
+/** Largest upload over what the project's quota leaves: the quota itself decides. */
+const uploadSlackBytes = documentMaxBytes;
+
+/** Entries of one directory that are told; more would freeze the page's tree. */
+const entriesListed = 5_000;
+
+/** Files under `/projects/<projectId>/files`. */
+export function fileRoutes(dependencies: GatewayDependencies): Hono<GatewayEnvironment> {
+	const routes = new Hono<GatewayEnvironment>();
+	const workspaceOf = (context: Context<GatewayEnvironment>): Promise<Workspace> =>
+		dependencies.workspaces.open(context.var.claims.projectId);
+
+	routes.get("/", async (context) => {
+		const path = pathOf(context);
+		return context.json(await (await workspaceOf(context)).files.list(path, entriesListed));
+	});
+
+	routes.get("/content", async (context) => {
+		const path = pathOf(context);
+		const file = await (await workspaceOf(context)).files.openFile(path);
+		return sendFile(context, file, context.req.query("download") === "1");
+	});
+
+	routes.put("/content", async (context) => {
+		requireEdit(context.var.claims);
+		const path = pathOf(context);
+		const workspace = await workspaceOf(context);
+		const entry = await workspace.files.receive(path, bodyOf(context), {
+			overwrite: context.req.query("overwrite") !== "0",
+			maxBytes: workspace.state().disk.limitBytes + uploadSlackBytes,
+		});
+		workspace.filesWritten();
+		return context.json(entry);
+	});
+
+	routes.post("/directory", async (context) => {
+		requireEdit(context.var.claims);
+		const { path } = await readJson(context.env.incoming, CreateDirectory);
+		const workspace = await workspaceOf(context);
+		const entry = await workspace.files.makeDirectory(path);
+		workspace.filesWritten();
+		return context.json(entry);
+	});
+
+	routes.post("/move", async (context) => {
+		requireEdit(context.var.claims);
+		const { from, to } = await readJson(context.env.incoming, MoveFile);
+		const { documents, files } = await workspaceOf(context);
+		return context.json(await documents.withMove(from, to, () => files.move(from, to)));
+	});
+
+	routes.delete("/", async (context) => {
+		requireEdit(context.var.claims);
+		const path = pathOf(context);
+		const workspace = await workspaceOf(context);
+		await workspace.documents.withRemove(path, () => workspace.files.remove(path));
+		workspace.filesWritten(true);
+		return context.body(null, 204);
+	});
+
+	return routes;
+}
+
+function pathOf(context: Context<GatewayEnvironment>): string {
+	return parseInput(ProjectPath, context.req.query("path") ?? "");
+}
+
+/** The request's body. Destroying it leaves the connection, so that an answer can still be sent. */
+function bodyOf(context: Context<GatewayEnvironment>): Readable {
+	return Readable.from(context.env.incoming.iterator({ destroyOnReturn: false }), { objectMode: false });
+}
+
+async function sendFile(context: Context<GatewayEnvironment>, file: OpenFile, asDownload: boolean): Promise<Response> {
+	const { entry } = file;
+	const tag = entityTag(entry);
+	const headers: Record<string, string> = {
+		...downloadHeaders(entry.name, asDownload),
+		"Accept-Ranges": "bytes",
+		ETag: tag,
+		"Last-Modified": new Date(entry.modifiedAtMs).toUTCString(),
+	};
+	const condition = context.req.header("If-Range");
+	const wanted = condition !== undefined && condition !== tag ? undefined : context.req.header("Range");
+	const range = parseRange(wanted, entry.size);
+	if (range === "unsatisfiable") {
+		await file.close();
+		return toResponse(
+			{ code: "invalid_input", status: 416, detail: "The file has no such bytes." },
+			{ "Content-Range": `bytes */${entry.size}` },
+		);
+	}
+	if (range) headers["Content-Range"] = `bytes ${range.start}-${range.end}/${entry.size}`;
+	headers["Content-Length"] = String(range ? range.end - range.start + 1 : entry.size);
+	const status = range ? 206 : 200;
+	if (context.req.method === "HEAD" || entry.size === 0) {
+		await file.close();
+		return new Response(null, { status, headers });
+	}
+	// Never more than was announced, should the file grow meanwhile.
+	const stream = file.createReadStream(range ?? { start: 0, end: entry.size - 1 });
+	return new Response(Readable.toWeb(stream) as unknown as ReadableStream, { status, headers });
+}
+
+function entityTag(entry: FileEntry): string {
+	return `"${entry.size.toString(36)}-${Math.round(entry.modifiedAtMs * 1000).toString(36)}"`;
+}

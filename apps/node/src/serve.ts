@@ -1,0 +1,219 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { DesiredPlacement } from "@repldock/protocol";
+import { createCleanupStack, type Logger } from "@repldock/service";
+import { z } from "zod";
+import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
+import { connectControl, type Welcome } from "./control/client.ts";
+import { readAccessSecret } from "./gateway/access.ts";
+import { createGateway } from "./gateway/gateway.ts";
+import { createHolderClient } from "./holder/client.ts";
+import { listen } from "./holder/listen.ts";
+import type { Engine } from "./host.ts";
+import { createEdge } from "./host/edge.ts";
+import { createEngine } from "./host/engine.ts";
+import { openProjectFiles } from "./host/files/project-files.ts";
+import { readListeningPorts } from "./host/listening-ports.ts";
+import { mappedRunnerId } from "./host/subordinate-ids.ts";
+import { createVolumes } from "./host/volumes.ts";
+import { createIdleWatch } from "./idle.ts";
+import { volumeStore } from "./machine.ts";
+import { createPlacements } from "./placements/placements.ts";
+import { followPrograms } from "./programs.ts";
+import { createRoutes } from "./routes.ts";
+import { readWelcome, writeWelcome } from "./welcome-file.ts";
+import { removeDocuments } from "./workspace/documents/store.ts";
+import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
+import { createRunner } from "./workspace/runner.ts";
+import { createWorkspaces } from "./workspace/workspaces.ts";
+
+/** How often containers are looked at for want of use. */
+const idleCheckMs = 30_000;
+
+/**
+ * The agent: wires its parts, then serves until SIGTERM. It may end at any moment: what runs in containers goes on, and
+ * the next agent finds it again.
+ */
+export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): Promise<void> {
+	const cleanup = createCleanupStack(log);
+	const stopped = new AbortController();
+	const ended = new Promise<void>((resolve) => {
+		for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+	});
+
+	const engine = createEngine({ socketPath: paths.engineSocket, log });
+	await ensureImage(engine, config, paths, log);
+	const owner = await mappedRunnerId();
+	const volumes = createVolumes({ mountPoint: volumeStore(config, paths).mountPoint, owner });
+	await volumes.reclaim();
+	await mkdir(paths.documents, { recursive: true, mode: 0o700 });
+
+	const edge = createEdge({ socketPath: paths.edgeSocket, log });
+	const holder = createHolderClient({ socketPath: paths.holderControl, log });
+	const accessSecret = await readAccessSecret(paths.accessSecret);
+	let welcome: Welcome | null = await readWelcome(paths.welcome);
+
+	const placements = createPlacements({
+		engine,
+		volumes,
+		image: paths.image,
+		templatesDirectory: config.templatesDirectory,
+		stateFile: paths.desired,
+		onChange(projectId) {
+			const life = placements.life(projectId);
+			if (life.state === "stopped") void holder.reset({ projectId }).catch(reportTo(log, "the holder kept programs"));
+			if (placements.find(projectId)?.want === "purged") {
+				void removeDocuments(paths.documents, projectId).catch(reportTo(log, "documents were kept"));
+			}
+			routes.update(projectId);
+			workspaces.refresh(projectId);
+			control?.report(placements.observed([projectId]));
+		},
+		log,
+	});
+	const routes = createRoutes({ edge, placements, log });
+
+	const programs = followPrograms({
+		holder,
+		onSnapshot() {
+			tellOrigins();
+			for (const projectId of placements.projects()) tellRights(placements.find(projectId));
+		},
+		onChange: (projectId) => workspaces.refresh(projectId),
+		signal: stopped.signal,
+	});
+
+	const workspaceDependencies: WorkspaceDependencies = {
+		log,
+		documentsDirectory: paths.documents,
+		toolchainEnvironment: await readToolchainEnvironment(),
+		apps: { domain: config.appsDomain, port: Number(new URL(config.siteUrl).port || 80) },
+		placement: placements.find,
+		async openFiles(projectId) {
+			await placements.ensureVolume(projectId);
+			return openProjectFiles(volumes.path(projectId), owner);
+		},
+		diskUsage: volumes.usage,
+		containerState: placements.life,
+		container: placements.running,
+		ensureRunning: placements.ensureRunning,
+		readListeningPorts,
+		holder: { ...holder, ptys: programs.ptys },
+		onPorts: (projectId, ports) => routes.setPorts(projectId, ports),
+	};
+	const workspaces = createWorkspaces(workspaceDependencies);
+	cleanup.push("workspaces", () => workspaces.close());
+
+	const gateway = createGateway({
+		log,
+		accessSecret,
+		nodeId: () => welcome?.nodeId ?? null,
+		ticketKeys: () => welcome?.ticketKeys ?? [],
+		siteOrigins: () => welcome?.siteOrigins ?? [],
+		findPlacement: placements.find,
+		waitForPlacement: placements.wait,
+		workspaces,
+		runner: createRunner(workspaceDependencies, workspaces),
+	});
+
+	function tellOrigins() {
+		void holder.setOrigins({ origins: welcome?.siteOrigins ?? [] }).catch(reportTo(log, "the holder was not told origins"));
+	}
+
+	function tellRights(placement: DesiredPlacement | undefined) {
+		if (!placement) return;
+		const { projectId, rightsVersion } = placement;
+		void holder.setRights({ projectId, rightsVersion }).catch(reportTo(log, "the holder was not told rights"));
+	}
+
+	await placements.recover();
+	const events = new AbortController();
+	cleanup.push("engine events", () => events.abort());
+	engine.watchEvents((event) => {
+		if (event.action !== "die") return;
+		void placements
+			.containerEnded(event.projectId, event.containerId)
+			.catch(reportTo(log, "an ended container was not cleared away"));
+	}, events.signal);
+	await routes.publish().catch(reportTo(log, "the edge has no routes yet"));
+	void edge.watch(stopped.signal);
+	for (const projectId of placements.projects()) workspaces.refresh(projectId);
+
+	const server = createServer();
+	gateway.attach(server);
+	// Only root and the edge's workers can open it.
+	await listen(server, paths.agentSocket, 0o660, config.systemUser);
+	cleanup.push("gateway", async () => {
+		gateway.close();
+		await new Promise<void>((resolve) => {
+			server.close(() => resolve());
+			server.closeIdleConnections();
+			setTimeout(() => server.closeAllConnections(), 1_000).unref();
+		});
+	});
+
+	const control = connectControl({
+		siteUrl: config.siteUrl,
+		nodeToken: (await readFile(paths.nodeToken, "utf8")).trim(),
+		name: config.nodeName,
+		gatewayUrl: gatewayUrl(config),
+		slots: config.slots,
+		observed: () => placements.observed(),
+		onWelcome(latest) {
+			welcome = latest;
+			tellOrigins();
+			void writeWelcome(paths.welcome, latest).catch(reportTo(log, "the site's welcome was not kept"));
+		},
+		onDesired(desired) {
+			const before = new Map(placements.projects().map((id) => [id, placements.find(id)?.rightsVersion]));
+			void placements.apply(desired).catch(reportTo(log, "the desired placements were not reached"));
+			for (const placement of desired) {
+				if (before.get(placement.projectId) !== placement.rightsVersion) tellRights(placement);
+			}
+			for (const projectId of before.keys()) if (!placements.find(projectId)) routes.update(projectId);
+			gateway.recheck();
+		},
+		log,
+	});
+	cleanup.push("control", () => control.close());
+
+	const idle = createIdleWatch({
+		timeoutMs: config.idleTimeoutMs,
+		use: (projectId) => ({
+			connections: programs.attached(projectId) + (workspaces.present(projectId)?.state().people.length ?? 0),
+			runningPrograms: programs.ptys(projectId).filter(({ kind, running }) => kind === "console" && running).length,
+		}),
+	});
+	const idleTimer = setInterval(() => {
+		const running = placements.projects().filter((projectId) => placements.running(projectId));
+		for (const projectId of idle.check(running)) {
+			log.info({ projectId }, "container stopped for want of use");
+			void placements.stop(projectId).catch(reportTo(log, "an unused container was not stopped"));
+		}
+	}, idleCheckMs);
+	cleanup.push("idle watch", () => clearInterval(idleTimer));
+
+	log.info({ projects: placements.projects().length }, "agent serves");
+	await ended;
+	stopped.abort();
+	await cleanup.run();
+	process.exit(0);
+}
+
+/** What every program in a container starts with; it belongs to the toolchain image's definition. */
+async function readToolchainEnvironment(): Promise<Record<string, string>> {
+	const file = new URL("../../../images/toolchain/environment.json", import.meta.url);
+	return z.record(z.string(), z.string()).parse(JSON.parse(await readFile(file, "utf8")));
+}
+
+async function ensureImage(engine: Engine, config: NodeConfig, paths: NodePaths, log: Logger): Promise<void> {
+	await engine.ping();
+	if (await engine.hasImage(paths.image)) return;
+	if (!config.toolchainArchive) throw new Error("REPLDOCK_TOOLCHAIN_ARCHIVE is not set, and the engine has no toolchain image.");
+	log.info({ image: paths.image }, "importing the toolchain image");
+	await engine.importImage(config.toolchainArchive, paths.image);
+}
+
+function reportTo(log: Logger, message: string) {
+	return (error: unknown) => log.error({ err: error }, message);
+}

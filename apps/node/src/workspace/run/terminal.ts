@@ -1,0 +1,4 @@
+/** What a new terminal executes: an interactive shell. */
+export function terminalCommand(): readonly string[] {
+	return ["/bin/bash"];
+}

@@ -1,0 +1,266 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createServer, type IncomingHttpHeaders, request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import type {
+	AccessGrant,
+	ContainerState,
+	DesiredPlacement,
+	PtyState,
+	TicketClaims,
+	WorkspaceEvent,
+} from "@repldock/protocol";
+import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from "jose";
+import { WebSocket } from "ws";
+import { createGateway, type Gateway } from "../../src/gateway/gateway.ts";
+import type { StartMessage, WriteMessage } from "../../src/holder/messages.ts";
+import { openProjectFiles } from "../../src/host/files/project-files.ts";
+import type { ListeningPort } from "../../src/host/listening-ports.ts";
+import type { WorkspaceDependencies } from "../../src/workspace/dependencies.ts";
+import { createRunner } from "../../src/workspace/runner.ts";
+import { createWorkspaces, type Workspaces } from "../../src/workspace/workspaces.ts";
+import { log, owner } from "../workspace/rig.ts";
+
+export const siteOrigin = "http://localhost:8080";
+const nodeId = randomUUID();
+
+export interface Answer {
+	status: number;
+	headers: IncomingHttpHeaders;
+	body: Buffer;
+	json(): unknown;
+}
+
+/** A gateway with one project in a temporary folder. Containers and the holder are this test's own words for them. */
+export interface GatewayRig {
+	root: string;
+	projectId: string;
+	placement: DesiredPlacement;
+	gateway: Gateway;
+	workspaces: Workspaces;
+	/** What the holder was asked to start and to write. */
+	started: StartMessage[];
+	written: WriteMessage[];
+	ptys: PtyState[];
+	listening: ListeningPort[];
+	container: { state: ContainerState };
+	ticket(change?: Partial<TicketClaims>, signWith?: CryptoKey): Promise<string>;
+	/** Exchanges a ticket for an access token. */
+	enter(change?: Partial<TicketClaims>): Promise<string>;
+	ask(
+		method: string,
+		path: string,
+		options?: { token?: string; body?: string | Buffer | Readable; headers?: Record<string, string> },
+	): Promise<Answer>;
+	/** `path` under the project, with an editor's token. */
+	project(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+	socket(token: string, headers?: Record<string, string>): WebSocket;
+	release(): Promise<void>;
+}
+
+export async function startGatewayRig(): Promise<GatewayRig> {
+	const base = await mkdtemp(join(tmpdir(), "repldock-gateway-"));
+	const root = join(base, "project");
+	await mkdir(root);
+	const { privateKey, publicKey } = await generateKeyPair("EdDSA");
+	const { x = "" } = await exportJWK(publicKey);
+	const projectId: string = randomUUID();
+	const placement: DesiredPlacement = {
+		projectId,
+		generation: 1,
+		want: "running",
+		wantVersion: 1,
+		slug: "my-app",
+		owner: { id: "u1", name: "Ada" },
+		template: "python",
+		visibility: "private",
+		rightsVersion: 3,
+		limits: { memoryBytes: 1, cpus: 1, pids: 1, diskBytes: 1024 * 1024 },
+	};
+	const placements = new Map([[projectId, placement]]);
+	const started: StartMessage[] = [];
+	const written: WriteMessage[] = [];
+	const ptys: PtyState[] = [];
+	const listening: ListeningPort[] = [];
+	const container: GatewayRig["container"] = { state: "stopped" };
+	const running = { containerId: "c".repeat(64), pid: process.pid, slug: "my-app" };
+	const dependencies: WorkspaceDependencies = {
+		log,
+		documentsDirectory: join(base, "documents"),
+		apps: { domain: "localhost", port: 8080 },
+		// biome-ignore lint/suspicious/noTemplateCurlyInString: replaced by the plan
+		toolchainEnvironment: { PATH: "/usr/bin:/bin", PYTHONUSERBASE: "${REPL_HOME}/.pythonlibs" },
+		placement: (id) => placements.get(id),
+		openFiles: async () => openProjectFiles(root, owner),
+		diskUsage: async () => ({ usedBytes: 4096, limitBytes: placement.limits.diskBytes }),
+		containerState: () => ({ state: container.state, problem: null }),
+		container: () => (container.state === "running" ? running : undefined),
+		async ensureRunning(id) {
+			container.state = "running";
+			workspaces.refresh(id);
+			return running;
+		},
+		readListeningPorts: async () => [...listening],
+		holder: {
+			async start(message) {
+				started.push(message);
+			},
+			stop: async () => undefined,
+			remove: async () => undefined,
+			async write(message) {
+				written.push(message);
+			},
+			ptys: () => ptys,
+		},
+		onPorts: () => undefined,
+	};
+	const workspaces = createWorkspaces(dependencies);
+	const gateway = createGateway({
+		log,
+		accessSecret: randomBytes(32),
+		nodeId: () => nodeId,
+		ticketKeys: () => [{ kid: "k1", kty: "OKP", crv: "Ed25519", x }],
+		siteOrigins: () => [siteOrigin],
+		findPlacement: (id) => placements.get(id),
+		async waitForPlacement(id) {
+			const found = placements.get(id);
+			if (!found) throw new Error("no placement");
+			return found;
+		},
+		workspaces,
+		runner: createRunner(dependencies, workspaces),
+	});
+	const server = createServer();
+	gateway.attach(server);
+	const socketPath = join(base, "agent.sock");
+	await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+	const sockets: WebSocket[] = [];
+
+	const rig: GatewayRig = {
+		root,
+		projectId,
+		placement,
+		gateway,
+		workspaces,
+		started,
+		written,
+		ptys,
+		listening,
+		container,
+
+		ticket(change = {}, signWith = privateKey) {
+			const now = Math.floor(Date.now() / 1000);
+			const claims: TicketClaims = {
+				iss: "repldock",
+				aud: nodeId,
+				sub: "u1",
+				name: "Ada",
+				projectId,
+				rights: "edit",
+				rightsVersion: 3,
+				iat: now,
+				exp: now + 60,
+				...change,
+			};
+			return new SignJWT({ ...claims }).setProtectedHeader({ alg: "EdDSA", kid: "k1" }).sign(signWith);
+		},
+
+		async enter(change) {
+			const answer = await rig.ask("POST", "/access", { body: JSON.stringify({ ticket: await rig.ticket(change) }) });
+			if (answer.status !== 200) throw new Error(answer.body.toString());
+			return (answer.json() as AccessGrant).token;
+		},
+
+		ask(method, path, options = {}) {
+			return new Promise((resolve, reject) => {
+				const authorization = options.token ? { authorization: `Bearer ${options.token}` } : {};
+				const outgoing = request(
+					{ socketPath, method, path, headers: { ...authorization, ...options.headers }, agent: false },
+					async (response) => {
+						const parts: Buffer[] = [];
+						try {
+							for await (const part of response) parts.push(part as Buffer);
+						} catch (error) {
+							return reject(error);
+						}
+						const body = Buffer.concat(parts);
+						resolve({
+							status: response.statusCode ?? 0,
+							headers: response.headers,
+							body,
+							json: () => JSON.parse(body.toString()),
+						});
+					},
+				);
+				outgoing.on("error", reject);
+				const { body } = options;
+				if (typeof body === "object" && "pipe" in body) {
+					body.pipe(outgoing);
+					body.on("close", () => body.readableEnded || outgoing.destroy(new Error("the upload broke off")));
+				} else outgoing.end(body);
+			});
+		},
+
+		async project(method, path, body, headers) {
+			const token = await rig.enter();
+			const raw = body === undefined || typeof body === "string" || Buffer.isBuffer(body);
+			const sent = raw ? body : JSON.stringify(body);
+			return rig.ask(method, `/projects/${projectId}${path}`, {
+				token,
+				...(sent === undefined ? {} : { body: sent as string | Buffer }),
+				...(headers ? { headers } : {}),
+			});
+		},
+
+		socket(token, headers = {}) {
+			const socket = new WebSocket(
+				`ws+unix:${socketPath}:/projects/${projectId}/events`,
+				["repldock", `access.${token}`],
+				{ headers },
+			);
+			sockets.push(socket);
+			return socket;
+		},
+
+		async release() {
+			for (const socket of sockets) socket.terminate();
+			gateway.close();
+			await workspaces.close();
+			server.closeAllConnections();
+			await new Promise((resolve) => server.close(resolve));
+			await rm(base, { recursive: true, force: true });
+		},
+	};
+	return rig;
+}
+
+/** Settles with the first event from now on that passes. */
+export function nextEvent<T extends WorkspaceEvent["type"]>(
+	socket: WebSocket,
+	type: T,
+	passes: (event: Extract<WorkspaceEvent, { type: T }>) => boolean = () => true,
+): Promise<Extract<WorkspaceEvent, { type: T }>> {
+	return new Promise((resolve, reject) => {
+		const timer = setTimeout(() => reject(new Error(`waited too long for ${type}`)), 10_000);
+		const receive = (data: Buffer, isBinary: boolean) => {
+			if (isBinary) return;
+			const event = JSON.parse(data.toString()) as Extract<WorkspaceEvent, { type: T }>;
+			if (event.type !== type || !passes(event)) return;
+			clearTimeout(timer);
+			socket.off("message", receive);
+			resolve(event);
+		};
+		socket.on("message", receive);
+	});
+}
+
+/** The code with which the other side closes the socket, or the status with which it refuses it. */
+export function ending(socket: WebSocket): Promise<number> {
+	return new Promise((resolve) => {
+		socket.on("unexpected-response", (_request, response) => resolve(response.statusCode ?? 0));
+		socket.on("close", (code) => resolve(code));
+		socket.on("error", () => undefined);
+	});
+}

@@ -1,0 +1,52 @@
+import type { Project, TicketGrant } from "@repldock/protocol";
+import { ProblemError, problemOfResponse } from "./problem.ts";
+
+/** What this page asks of the site; all calls carry the person's session cookie. */
+export type Site = {
+	/** @throws ProblemError `sign_in_required`, `not_allowed`, `not_found`, `no_node`. */
+	ticket(): Promise<TicketGrant>;
+	project(): Promise<Project>;
+	rename(name: string): Promise<Project>;
+};
+
+/** @param siteUrl Where the site answers, with or without a slash at its end. */
+export function createSite(siteUrl: string, projectId: string): Site {
+	const base = `${siteUrl.replace(/\/+$/, "")}/api/v1/projects/${encodeURIComponent(projectId)}`;
+	async function call(path: string, method: string, body?: unknown): Promise<unknown> {
+		const response = await fetch(base + path, {
+			method,
+			credentials: "include",
+			headers: { "content-type": "application/json" },
+			...(body === undefined ? {} : { body: JSON.stringify(body) }),
+		});
+		if (!response.ok) throw new ProblemError(await problemOfResponse(response));
+		return response.json();
+	}
+	return {
+		async ticket() {
+			const grant = (await call("/ticket", "POST")) as Partial<TicketGrant>;
+			if (typeof grant.ticket !== "string" || typeof grant.gatewayUrl !== "string") throw brokenAnswer("/ticket");
+			return { ticket: grant.ticket, gatewayUrl: grant.gatewayUrl, rights: grant.rights === "edit" ? "edit" : "view" };
+		},
+		async project() {
+			return readProject(await call("", "GET"));
+		},
+		async rename(name) {
+			return readProject(await call("", "PATCH", { name }));
+		},
+	};
+}
+
+function readProject(value: unknown): Project {
+	const project = value as Partial<Project> | null;
+	if (typeof project?.name !== "string" || typeof project.url !== "string") throw brokenAnswer("the project");
+	return project as Project;
+}
+
+function brokenAnswer(what: string): ProblemError {
+	return new ProblemError({
+		code: "internal",
+		status: 502,
+		detail: `The site's answer for ${what} makes no sense. Reload the page; it may have been updated.`,
+	});
+}

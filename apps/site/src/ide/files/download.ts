@@ -1,0 +1,14 @@
+import type { NodeClient } from "../connection/node-client.ts";
+import { baseName } from "./paths.ts";
+
+/** Saves a file on the person's computer. @throws ProblemError or the network's TypeError. */
+export async function downloadFile(node: NodeClient, path: string): Promise<void> {
+	const response = await node.read(path);
+	const url = URL.createObjectURL(await response.blob());
+	const link = document.createElement("a");
+	link.href = url;
+	link.download = baseName(path);
+	link.click();
+	// The browser has begun to save by the next turn.
+	setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

@@ -1,0 +1,67 @@
+import type { ContainerState, Project, WorkspaceState } from "@repldock/protocol";
+import { Avatar, StatusDot, Tooltip } from "@repldock/ui";
+import { ArrowLeft } from "lucide-react";
+import { RunButton } from "../run/run-button.tsx";
+import { useStore } from "../use-store.ts";
+import { useWorkspace } from "../workspace-context.ts";
+import { ProjectName } from "./project-name.tsx";
+import { SaveBadge } from "./save-badge.tsx";
+import { ThemeMenu } from "./theme-menu.tsx";
+
+const mostAvatars = 4;
+
+export function Header(props: { project: Project | null; siteUrl: string; onProject(project: Project): void }) {
+	const { state } = useWorkspace();
+	const workspace = useStore(state);
+	const { project } = props;
+	return (
+		<header className="ide-header">
+			<Tooltip text="All projects">
+				<a className="ide-back" href={`${props.siteUrl.replace(/\/+$/, "")}/projects`} aria-label="All projects">
+					<ArrowLeft size={17} aria-hidden />
+				</a>
+			</Tooltip>
+			{project && <ProjectName project={project} onChange={props.onProject} />}
+			<ContainerDot state={workspace} />
+			<SaveBadge />
+			<span className="ide-spring" />
+			<RunButton />
+			<span className="ide-spring" />
+			<People people={workspace?.people ?? []} />
+			<ThemeMenu />
+		</header>
+	);
+}
+
+const dots: Record<ContainerState, { tone: "neutral" | "positive" | "warning" | "danger"; label: string }> = {
+	stopped: { tone: "neutral", label: "Asleep" },
+	starting: { tone: "warning", label: "Starting" },
+	running: { tone: "positive", label: "Ready" },
+	stopping: { tone: "warning", label: "Going to sleep" },
+	failed: { tone: "danger", label: "Failed" },
+};
+
+function ContainerDot({ state }: { state: WorkspaceState | null }) {
+	if (!state) return null;
+	const { tone, label } = dots[state.container];
+	return (
+		<span className="ide-state" title={state.problem?.detail ?? `Container: ${label.toLowerCase()}`}>
+			<StatusDot tone={tone} label={label} pulsing={tone === "warning"} />
+		</span>
+	);
+}
+
+function People({ people }: { people: WorkspaceState["people"] }) {
+	const distinct = [...new Map(people.map((person) => [person.userId, person])).values()];
+	if (distinct.length === 0) return null;
+	return (
+		<ul className="ide-people" aria-label="People here">
+			{distinct.slice(0, mostAvatars).map((person) => (
+				<li key={person.userId} title={person.name}>
+					<Avatar name={person.name} size={24} />
+				</li>
+			))}
+			{distinct.length > mostAvatars && <li className="ide-people-more">+{distinct.length - mostAvatars}</li>}
+		</ul>
+	);
+}

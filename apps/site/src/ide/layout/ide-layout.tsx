@@ -1,0 +1,95 @@
+import type { Project } from "@repldock/protocol";
+import { Button, EmptyState, LinkButton, Toaster } from "@repldock/ui";
+import { Unplug } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
+import { problemOf } from "../connection/problem.ts";
+import { headlineOf } from "../run/sentences.ts";
+import { useStore } from "../use-store.ts";
+import { mainPort } from "../webview/addresses.ts";
+import { useWorkspace } from "../workspace-context.ts";
+import { Header } from "./header.tsx";
+import { NarrowLayout } from "./narrow-layout.tsx";
+import { useMedia } from "./use-media.ts";
+import { useShortcuts } from "./use-shortcuts.ts";
+import { WideLayout } from "./wide-layout.tsx";
+
+/** The whole page of one project. */
+export function IdeLayout({ siteUrl }: { siteUrl: string }) {
+	const { connection, site, state, memory, tabs } = useWorkspace();
+	const narrow = useMedia("(max-width: 760px)");
+	const link = useStore(connection.state);
+	const workspace = useStore(state);
+	const [project, setProject] = useState<Project | null>(null);
+	const [isPrivate, setPrivate] = useState<boolean | null>(null);
+	const [webOpen, setWebOpen] = useState(false);
+	useShortcuts();
+
+	useEffect(() => {
+		let current = true;
+		site.project().then(
+			(loaded) => {
+				if (!current) return;
+				setProject(loaded);
+				setPrivate(loaded.visibility !== "public");
+			},
+			(error: unknown) => {
+				// The connection tells the same failure in full; a token too many does no harm.
+				console.warn("The project could not be read:", problemOf(error).detail);
+				if (current) setPrivate(true);
+			},
+		);
+		return () => {
+			current = false;
+		};
+	}, [site]);
+	useEffect(() => {
+		if (project) document.title = `${project.name} · Repldock`;
+	}, [project]);
+
+	// The first visit opens what the project names; later ones what was open.
+	const entrypoint = workspace?.entrypoint ?? null;
+	useEffect(() => {
+		if (memory.isNew && entrypoint !== null && tabs.state.get().paths.length === 0) tabs.open(entrypoint);
+	}, [memory, entrypoint, tabs]);
+
+	// The web view comes by itself when something begins to listen.
+	const listening = mainPort(workspace?.ports ?? []) !== null;
+	const wasListening = useRef(false);
+	useEffect(() => {
+		if (listening && !wasListening.current) setWebOpen(true);
+		wasListening.current = listening;
+	}, [listening]);
+
+	if (link.kind === "refused") {
+		return (
+			<main className="ide ide-centered">
+				<EmptyState
+					icon={<Unplug size={28} aria-hidden />}
+					title={headlineOf(link.problem)}
+					action={
+						<span className="ide-actions">
+							<Button onClick={connection.wake}>Try again</Button>
+							<LinkButton href={`${siteUrl.replace(/\/+$/, "")}/projects`} variant="quiet">
+								All projects
+							</LinkButton>
+						</span>
+					}
+				>
+					<p>{link.problem.detail}</p>
+				</EmptyState>
+			</main>
+		);
+	}
+
+	return (
+		<main className="ide">
+			<Header project={project} siteUrl={siteUrl} onProject={setProject} />
+			{narrow ? (
+				<NarrowLayout isPrivate={isPrivate} webOpen={webOpen} />
+			) : (
+				<WideLayout isPrivate={isPrivate} webOpen={webOpen} setWebOpen={setWebOpen} />
+			)}
+			<Toaster />
+		</main>
+	);
+}

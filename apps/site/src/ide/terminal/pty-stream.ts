@@ -1,0 +1,89 @@
+import { ptyAcknowledgeEveryBytes } from "@repldock/protocol/constants";
+
+/**
+ * Bytes handed to the terminal and not yet processed by it. More would only wait in its buffer; fewer would let it run
+ * dry between timers.
+ */
+export const mostInFlightBytes = 256 * 1024;
+/** The terminal gets at most this much at once, so that one write never holds the page for long. */
+export const batchBytes = 64 * 1024;
+
+/**
+ * Output of one PTY on its way into a terminal. Keeps two offsets: what was received (where a new connection goes on)
+ * and what the terminal has processed (what is acknowledged, so that a flood waits at the node and not in the page).
+ */
+export type PtyStream = {
+	/** A connection begins: what follows starts at `offset`; `reset` when that is not where the last one left off. */
+	attached(offset: number, reset: boolean): void;
+	output(bytes: Uint8Array): void;
+	/** Offset behind the last byte received. */
+	received(): number;
+};
+
+type Options = {
+	/** Writes to the terminal; `processed` is called when it has dealt with the bytes. */
+	write(bytes: Uint8Array, processed: () => void): void;
+	/** Empties the terminal; what was printed before is not in the output that follows. */
+	reset(): void;
+	acknowledge(offset: number): void;
+};
+
+export function createPtyStream(options: Options): PtyStream {
+	let received = 0;
+	let processed = 0;
+	let acknowledged = 0;
+	let inFlight = 0;
+	let queue: Uint8Array[] = [];
+	/** Where output goes on after a reset that waits for the bytes in flight. */
+	let resetTo: number | null = null;
+
+	function pump(): void {
+		if (resetTo !== null) {
+			if (inFlight > 0) return; // What was written before must not appear after the reset.
+			options.reset();
+			processed = resetTo;
+			acknowledged = resetTo;
+			resetTo = null;
+		}
+		while (inFlight < mostInFlightBytes) {
+			const chunk = queue.shift();
+			if (!chunk) return;
+			const batch = chunk.subarray(0, batchBytes);
+			if (batch.length < chunk.length) queue.unshift(chunk.subarray(batchBytes));
+			inFlight += batch.length;
+			options.write(batch, () => {
+				inFlight -= batch.length;
+				processed += batch.length;
+				acknowledge();
+				pump();
+			});
+		}
+	}
+
+	function acknowledge(): void {
+		if (resetTo !== null || processed - acknowledged < ptyAcknowledgeEveryBytes / 2) return;
+		acknowledged = processed;
+		options.acknowledge(processed);
+	}
+
+	return {
+		attached(offset, reset) {
+			if (reset || offset !== received) {
+				queue = [];
+				resetTo = offset;
+				received = offset;
+			} else {
+				// The holder of this connection knows of no acknowledgement yet.
+				acknowledged = processed;
+				if (processed > 0) options.acknowledge(processed);
+			}
+			pump();
+		},
+		output(bytes) {
+			received += bytes.length;
+			queue.push(bytes);
+			pump();
+		},
+		received: () => received,
+	};
+}
