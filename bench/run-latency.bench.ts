@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { WorkspaceClient } from "../tests/support/workspace-client.ts";
 import { eventually } from "../tests/support/wait.ts";
+import { WorkspaceClient } from "../tests/support/workspace-client.ts";
 import { createBareEngine } from "./support/engine.ts";
 import { compared, report } from "./support/report.ts";
 import { withInstance } from "./support/world.ts";
@@ -30,7 +30,7 @@ await withInstance(async (instance, site) => {
 		bareExec.push(await engine.execToFirstByte(containerId, ["python3", "-c", "print(1)"]));
 		console.text = "";
 		const pressedAtMs = performance.now();
-		const first = eventually("output", () => /^1\r$/m.test(console.text) && performance.now());
+		const first = eventually("output", () => (/^1\r$/m.test(console.text) ? performance.now() : 0));
 		await workspace.run();
 		warm.push((await first) - pressedAtMs);
 		await eventually("the end", () => console.state?.running === false);
@@ -49,7 +49,7 @@ await withInstance(async (instance, site) => {
 		await eventually("the stop", async () => (await site.project(project.id)).state === "stopped");
 		attached.text = "";
 		const pressedAtMs = performance.now();
-		const first = eventually("output", () => /^1\r$/m.test(attached.text) && performance.now());
+		const first = eventually("output", () => (/^1\r$/m.test(attached.text) ? performance.now() : 0));
 		const reopened = await WorkspaceClient.open(site, project.id);
 		await reopened.run();
 		cold.push((await first) - pressedAtMs);
@@ -76,6 +76,8 @@ function dockerRunToFirstByte(data: string, image: string): Promise<number> {
 			tookMs = performance.now() - startedAtMs;
 		});
 		child.once("error", reject);
-		child.once("close", (code) => (tookMs === undefined ? reject(new Error(`docker run ended with ${code}`)) : resolve(tookMs)));
+		child.once("close", (code) =>
+			tookMs === undefined ? reject(new Error(`docker run ended with ${code}`)) : resolve(tookMs),
+		);
 	});
 }

@@ -29,7 +29,14 @@ ${section(nodeOptions)}
 
 function section(table: OptionTable): string {
 	const rows = Object.values(table).map(({ variable, fallback, description }) => {
-		const shown = variable === "REPLDOCK_NODE_NAME" ? "the machine's name" : fallback === undefined ? "set by `up`" : fallback ? `\`${shorten(fallback)}\`` : "";
+		const shown =
+			variable === "REPLDOCK_NODE_NAME"
+				? "the machine's name"
+				: fallback === undefined
+					? "set by `up`"
+					: fallback
+						? `\`${shorten(fallback)}\``
+						: "";
 		return `| \`${variable}\` | ${shown} | ${description} |`;
 	});
 	return ["| variable | default | meaning |", "|---|---|---|", ...rows].join("\n");

@@ -9,7 +9,9 @@ export function createBareEngine(data: string) {
 	function call(method: string, path: string, body?: unknown): Promise<unknown> {
 		const payload = body === undefined ? undefined : JSON.stringify(body);
 		return new Promise((resolve, reject) => {
-			const headers = payload ? { "content-type": "application/json", "content-length": Buffer.byteLength(payload) } : {};
+			const headers = payload
+				? { "content-type": "application/json", "content-length": Buffer.byteLength(payload) }
+				: {};
 			const outgoing = request({ socketPath, method, path, headers }, (incoming) => {
 				let text = "";
 				incoming.setEncoding("utf8").on("data", (part: string) => {

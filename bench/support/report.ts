@@ -79,7 +79,13 @@ export function quantile(values: readonly number[], share: number): number {
 }
 
 /** A figure whose goal is an upper bound of the ratio to the baseline. */
-export function compared(name: string, subject: readonly number[], baseline: readonly number[], unit: string, mostRatio: number): Figure {
+export function compared(
+	name: string,
+	subject: readonly number[],
+	baseline: readonly number[],
+	unit: string,
+	mostRatio: number,
+): Figure {
 	const ratio = median(subject) / median(baseline);
 	return {
 		name,

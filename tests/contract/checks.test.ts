@@ -44,7 +44,14 @@ test("styles are free of lint", async () => {
 });
 
 test("every import is one that the house rules allow", async () => {
-	expect(await check("dependency-cruiser/bin/dependency-cruise.mjs", ["--config", ".dependency-cruiser.cjs", "apps", "packages"])).toBe("");
+	expect(
+		await check("dependency-cruiser/bin/dependency-cruise.mjs", [
+			"--config",
+			".dependency-cruiser.cjs",
+			"apps",
+			"packages",
+		]),
+	).toBe("");
 }, 120_000);
 
 test("nothing is exported, installed or kept for nobody", async () => {

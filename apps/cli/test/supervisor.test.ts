@@ -52,7 +52,9 @@ test("a program that ends by itself is started again; one that is stopped is not
 test("a program that ignores TERM is killed after its time", async () => {
 	const { supervisor, service, directory } = await rig();
 	const ready = () => readFile(join(directory, "service.log"), "utf8").then((text) => text.includes("deaf"));
-	await supervisor.start(service("process.on('SIGTERM', () => {}); console.log('deaf'); setInterval(() => {}, 1000)", { isReady: ready }));
+	await supervisor.start(
+		service("process.on('SIGTERM', () => {}); console.log('deaf'); setInterval(() => {}, 1000)", { isReady: ready }),
+	);
 	const pid = supervisor.status()[0]?.pid ?? 0;
 	await supervisor.stop("service");
 	expect(() => process.kill(pid, 0)).toThrow();
@@ -60,7 +62,9 @@ test("a program that ignores TERM is killed after its time", async () => {
 
 test("a program that ends while it starts is an error, not a wait", async () => {
 	const { supervisor, service } = await rig();
-	await expect(supervisor.start(service("process.exit(3)", { isReady: async () => false }))).rejects.toThrow("ended while it started");
+	await expect(supervisor.start(service("process.exit(3)", { isReady: async () => false }))).rejects.toThrow(
+		"ended while it started",
+	);
 });
 
 test("only a process that is still the same one is ended as a leftover", async () => {

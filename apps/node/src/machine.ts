@@ -9,6 +9,7 @@ import {
 	type EngineProcessOptions,
 	engineArguments,
 	prepareEngine,
+	releaseEngine,
 } from "./host/engine-process.ts";
 import { createNetwork } from "./host/network.ts";
 import { chooseSubnet } from "./host/subnet.ts";
@@ -77,6 +78,7 @@ export async function endContainers(paths: NodePaths, log: Logger): Promise<void
 
 /** Gives back what `prepareMachine` took from the machine; the engine must not run any more. Repeatable. */
 export async function releaseMachine(config: NodeConfig, paths: NodePaths): Promise<void> {
+	await releaseEngine(engineOptions(paths, []));
 	const { store, mountPoint } = volumeStore(config, paths);
 	await unmountVolumes(store, mountPoint);
 	const subnet = await readSubnet(paths);

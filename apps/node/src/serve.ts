@@ -1,6 +1,6 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { DesiredPlacement } from "@repldock/protocol";
+import { consolePtyId, type DesiredPlacement } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
 import { z } from "zod";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
@@ -9,21 +9,21 @@ import { readAccessSecret } from "./gateway/access.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { createHolderClient } from "./holder/client.ts";
 import { listen } from "./holder/listen.ts";
-import type { Engine } from "./host.ts";
 import { createEdge } from "./host/edge.ts";
 import { createEngine } from "./host/engine.ts";
 import { openProjectFiles } from "./host/files/project-files.ts";
 import { readListeningPorts } from "./host/listening-ports.ts";
 import { mappedRunnerId } from "./host/subordinate-ids.ts";
 import { createVolumes } from "./host/volumes.ts";
+import type { Engine } from "./host.ts";
 import { createIdleWatch } from "./idle.ts";
 import { volumeStore } from "./machine.ts";
 import { createPlacements } from "./placements/placements.ts";
 import { followPrograms } from "./programs.ts";
 import { createRoutes } from "./routes.ts";
 import { readWelcome, writeWelcome } from "./welcome-file.ts";
-import { removeDocuments } from "./workspace/documents/store.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
+import { removeDocuments } from "./workspace/documents/store.ts";
 import { createRunner } from "./workspace/runner.ts";
 import { createWorkspaces } from "./workspace/workspaces.ts";
 
@@ -63,6 +63,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 			const life = placements.life(projectId);
 			if (life.state === "stopped") void holder.reset({ projectId }).catch(reportTo(log, "the holder kept programs"));
 			if (placements.find(projectId)?.want === "purged") {
+				void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
 				void removeDocuments(paths.documents, projectId).catch(reportTo(log, "documents were kept"));
 			}
 			routes.update(projectId);
@@ -117,7 +118,9 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	});
 
 	function tellOrigins() {
-		void holder.setOrigins({ origins: welcome?.siteOrigins ?? [] }).catch(reportTo(log, "the holder was not told origins"));
+		void holder
+			.setOrigins({ origins: welcome?.siteOrigins ?? [] })
+			.catch(reportTo(log, "the holder was not told origins"));
 	}
 
 	function tellRights(placement: DesiredPlacement | undefined) {
@@ -138,6 +141,10 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	await routes.publish().catch(reportTo(log, "the edge has no routes yet"));
 	void edge.watch(stopped.signal);
 	for (const projectId of placements.projects()) workspaces.refresh(projectId);
+	// Edits that an agent which was killed had not yet written are in its journals.
+	void workspaces
+		.recover(placements.projects())
+		.catch(reportTo(log, "unsaved edits wait for their project to be opened"));
 
 	const server = createServer();
 	gateway.attach(server);
@@ -180,7 +187,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	const idle = createIdleWatch({
 		timeoutMs: config.idleTimeoutMs,
 		use: (projectId) => ({
-			connections: programs.attached(projectId) + (workspaces.present(projectId)?.state().people.length ?? 0),
+			connections: programs.attached(projectId) + (workspaces.present(projectId)?.connections() ?? 0),
 			runningPrograms: programs.ptys(projectId).filter(({ kind, running }) => kind === "console" && running).length,
 		}),
 	});
@@ -209,7 +216,8 @@ async function readToolchainEnvironment(): Promise<Record<string, string>> {
 async function ensureImage(engine: Engine, config: NodeConfig, paths: NodePaths, log: Logger): Promise<void> {
 	await engine.ping();
 	if (await engine.hasImage(paths.image)) return;
-	if (!config.toolchainArchive) throw new Error("REPLDOCK_TOOLCHAIN_ARCHIVE is not set, and the engine has no toolchain image.");
+	if (!config.toolchainArchive)
+		throw new Error("REPLDOCK_TOOLCHAIN_ARCHIVE is not set, and the engine has no toolchain image.");
 	log.info({ image: paths.image }, "importing the toolchain image");
 	await engine.importImage(config.toolchainArchive, paths.image);
 }

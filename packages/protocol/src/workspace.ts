@@ -70,6 +70,7 @@ export type RunStarted = z.infer<typeof RunStarted>;
 export const PtySize = z.object({ columns: z.int().min(1).max(1000), rows: z.int().min(1).max(1000) });
 export type PtySize = z.infer<typeof PtySize>;
 export const PtyCreated = z.object({ ptyId: z.string() });
+export type PtyCreated = z.infer<typeof PtyCreated>;
 
 /** A pseudo-terminal of the project and what runs in it. */
 export const PtyState = z.object({

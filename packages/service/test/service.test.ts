@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
-import { CommandError, createBackoff, createCleanupStack, createLog, parse, readConfig, runCommand } from "../src/index.ts";
+import {
+	CommandError,
+	createBackoff,
+	createCleanupStack,
+	createLog,
+	parse,
+	readConfig,
+	runCommand,
+} from "../src/index.ts";
 
 const log = createLog("test", "silent");
 

@@ -132,7 +132,10 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			containers.set(projectId, container);
 			answeredWants.set(projectId, placement.wantVersion);
 			move(projectId, { kind: "started", containerId });
-			log.info({ projectId, generation: placement.generation, tookMs: performance.now() - startedAtMs }, "container runs");
+			log.info(
+				{ projectId, generation: placement.generation, tookMs: performance.now() - startedAtMs },
+				"container runs",
+			);
 			return container;
 		} catch (error) {
 			if (containerId) await engine.removeContainer(containerId);
@@ -252,7 +255,8 @@ export function createPlacements(options: PlacementsOptions): Placements {
 				desired.set(placement.projectId, placement);
 				for (const wake of waiting.get(placement.projectId) ?? []) wake();
 			}
-			for (const projectId of lives.keys()) if (!desired.has(projectId) && !containers.has(projectId)) lives.delete(projectId);
+			for (const projectId of lives.keys())
+				if (!desired.has(projectId) && !containers.has(projectId)) lives.delete(projectId);
 			for (const projectId of answeredWants.keys()) if (!desired.has(projectId)) answeredWants.delete(projectId);
 			for (const projectId of purged) if (!desired.has(projectId)) purged.delete(projectId);
 			for (const projectId of desired.keys()) options.onChange(projectId);

@@ -13,7 +13,11 @@ test("a container lives through its states and no others", () => {
 	const failed = moveContainer(starting, { kind: "failed", problem });
 	expect(failed.problem).toEqual(problem);
 	expect(moveContainer(failed, { kind: "start" }).problem).toBeNull();
-	const illegal: ContainerMove[] = [{ kind: "start" }, { kind: "started", containerId: "c2" }, { kind: "failed", problem }];
+	const illegal: ContainerMove[] = [
+		{ kind: "start" },
+		{ kind: "started", containerId: "c2" },
+		{ kind: "failed", problem },
+	];
 	for (const move of illegal) expect(() => moveContainer(running, move)).toThrow("cannot take the move");
 });
 

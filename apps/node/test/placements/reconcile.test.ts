@@ -47,7 +47,12 @@ function carryOut(desired: ReadonlyMap<string, DesiredPlacement>, node: Observed
 		}
 		if (step.kind === "purge") volumes.delete(step.projectId);
 		if (step.kind === "start" && placement) {
-			containers.push({ id: `new-${step.projectId}`, projectId: step.projectId, generation: placement.generation, running: true });
+			containers.push({
+				id: `new-${step.projectId}`,
+				projectId: step.projectId,
+				generation: placement.generation,
+				running: true,
+			});
 			volumes.add(step.projectId);
 			answeredWants.set(step.projectId, placement.wantVersion);
 		}
@@ -87,5 +92,7 @@ test("a container that was stopped for want of use stays stopped until the proje
 	const placement = { projectId: "a", generation: 1, want: "running", wantVersion: 5 } as DesiredPlacement;
 	const node = { containers: [], volumes: new Set(["a"]), answeredWants: new Map([["a", 5]]) };
 	expect(reconcile(new Map([["a", placement]]), node)).toEqual([]);
-	expect(reconcile(new Map([["a", { ...placement, wantVersion: 6 }]]), node)).toEqual([{ kind: "start", projectId: "a" }]);
+	expect(reconcile(new Map([["a", { ...placement, wantVersion: 6 }]]), node)).toEqual([
+		{ kind: "start", projectId: "a" },
+	]);
 });

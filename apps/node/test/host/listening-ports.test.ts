@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readListeningPorts } from "../../src/host/listening-ports.ts";
-import { findMarked, listContainerProcesses } from "../../src/host/processes.ts";
 import { type Machine, type StartedContainer, startMachine } from "./machine.ts";
 
 let machine: Machine;
@@ -24,33 +23,6 @@ async function start(program: string, environment: Record<string, string> = {}):
 	});
 	await once((await machine.engine.startExec(execId, true)).output, "data");
 }
-
-test("a run's processes are found by their marker: children, daemons that left the session, and those without environment", async () => {
-	const marker = "REPLDOCK_PTY=abc";
-	// Parent, a child that is its own session and whose parent ended, and one that replaced itself with an empty environment.
-	const tree = `use POSIX; pipe R, W;
-		if (!fork) { setsid; if (!fork) { syswrite W, "x"; sleep 1000 } exit }
-		if (!fork) { syswrite W, "x"; delete @ENV{keys %ENV}; exec "/usr/bin/sleep", "1000" }
-		wait; sysread R, my $got, 1; sysread R, $got, 1; print "ready"; sleep 1000`;
-	await start(tree, { REPLDOCK_PTY: "abc" });
-	await start('print "ready"; sleep 1000', { REPLDOCK_PTY: "abcd", OTHER: marker });
-	const marked = await findMarked(container.pid, marker);
-	expect(marked).toHaveLength(3);
-	for (let found = marked; found.length > 0; found = await findMarked(container.pid, marker)) {
-		for (const pid of found) {
-			try {
-				process.kill(pid, "SIGKILL");
-			} catch {
-				// Ended between look and kill.
-			}
-		}
-	}
-	expect(await findMarked(container.pid, "REPLDOCK_PTY=abcd")).toHaveLength(1);
-	const processes = await listContainerProcesses(container.pid);
-	expect(processes.map(({ pid }) => pid)).toContain(container.pid);
-	expect(processes).toHaveLength(3);
-	expect(processes.map(({ pid }) => pid)).not.toContain(process.pid);
-});
 
 test("listening ports are told, and whether others reach them", async () => {
 	const open = (handle: string, address: string, port: number) =>
