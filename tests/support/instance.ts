@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, cp, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -63,8 +63,11 @@ export async function startTestInstance(environment: Record<string, string> = {}
 	return { data, siteUrl, httpPort, operatorLink };
 }
 
+/** Takes it down; its logs are kept in the directory that REPLDOCK_TEST_LOGS names, if it is set. */
 export async function stopTestInstance(instance: TestInstance): Promise<void> {
 	await repldock(["down", "--data", instance.data]);
+	const keptLogs = process.env.REPLDOCK_TEST_LOGS;
+	if (keptLogs) await cp(join(instance.data, "logs"), keptLogs, { recursive: true });
 	await rm(instance.data, { recursive: true, force: true });
 }
 

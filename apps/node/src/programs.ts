@@ -1,42 +1,37 @@
 import type { PtyState } from "@repldock/protocol";
 import type { HolderClient } from "./holder/client.ts";
-import type { WatchEvent } from "./holder/messages.ts";
 
 /** What the holder last told of all PTYs on this node. */
 export interface Programs {
 	ptys(projectId: string): readonly PtyState[];
 	/** Browser sockets that are attached to the project's PTYs. */
 	attached(projectId: string): number;
+	/**
+	 * Follows the holder until the signal aborts. `onSnapshot` is the moment to tell it rights and origins again, since
+	 * it may be a new one; `onChange` names each project whose PTYs changed.
+	 */
+	follow(listener: { onSnapshot(): void; onChange(projectId: string): void }, signal: AbortSignal): void;
 }
 
-/**
- * Follows the holder. `onSnapshot` is the moment to tell it rights and origins again, since it may be a new one;
- * `onChange` names each project whose PTYs changed.
- */
-export function followPrograms(options: {
-	holder: HolderClient;
-	onSnapshot(): void;
-	onChange(projectId: string): void;
-	signal: AbortSignal;
-}): Programs {
+export function createPrograms(holder: HolderClient): Programs {
 	const known = new Map<string, { ptys: PtyState[]; attached: number }>();
 
-	function take(event: WatchEvent) {
-		if (event.type === "project") {
-			if (event.ptys.length === 0 && event.attached === 0) known.delete(event.projectId);
-			else known.set(event.projectId, event);
-			return options.onChange(event.projectId);
-		}
-		const before = [...known.keys()];
-		known.clear();
-		for (const project of event.projects) known.set(project.projectId, project);
-		options.onSnapshot();
-		for (const projectId of new Set([...before, ...known.keys()])) options.onChange(projectId);
-	}
-
-	options.holder.watch(take, options.signal);
 	return {
 		ptys: (projectId) => known.get(projectId)?.ptys ?? [],
 		attached: (projectId) => known.get(projectId)?.attached ?? 0,
+		follow({ onSnapshot, onChange }, signal) {
+			holder.watch((event) => {
+				if (event.type === "project") {
+					if (event.ptys.length === 0 && event.attached === 0) known.delete(event.projectId);
+					else known.set(event.projectId, event);
+					return onChange(event.projectId);
+				}
+				const before = [...known.keys()];
+				known.clear();
+				for (const project of event.projects) known.set(project.projectId, project);
+				onSnapshot();
+				for (const projectId of new Set([...before, ...known.keys()])) onChange(projectId);
+			}, signal);
+		},
 	};
 }

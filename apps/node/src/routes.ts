@@ -19,6 +19,8 @@ export function createRoutes(options: { edge: Edge; placements: Placements; log:
 	const sent = new Map<string, Route>();
 	// Rises over restarts of the agent as well, as long as the clock does not go back by more than the agent was up.
 	let revision = Date.now();
+	/** Until then changes need not be sent: the first table has them. */
+	let published = false;
 
 	function route(placement: DesiredPlacement): Route {
 		const { projectId, slug, visibility } = placement;
@@ -49,11 +51,13 @@ export function createRoutes(options: { edge: Edge; placements: Placements; log:
 				const placement = placements.find(projectId);
 				if (placement) sent.set(projectId, route(placement));
 			}
+			published = true;
 			revision = Math.max(revision + 1, Date.now());
 			await edge.replaceRoutes({ revision, routes: [...sent.values()] });
 		},
 
 		update(projectId) {
+			if (!published) return;
 			const before = sent.get(projectId);
 			const placement = placements.find(projectId);
 			if (!placement || placement.want === "purged") {

@@ -4,7 +4,7 @@ import { consolePtyId, type DesiredPlacement } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
 import { z } from "zod";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
-import { connectControl, type Welcome } from "./control/client.ts";
+import { type ControlClient, connectControl, type Welcome } from "./control/client.ts";
 import { readAccessSecret } from "./gateway/access.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { createHolderClient } from "./holder/client.ts";
@@ -19,7 +19,7 @@ import type { Engine } from "./host.ts";
 import { createIdleWatch } from "./idle.ts";
 import { volumeStore } from "./machine.ts";
 import { createPlacements } from "./placements/placements.ts";
-import { followPrograms } from "./programs.ts";
+import { createPrograms } from "./programs.ts";
 import { createRoutes } from "./routes.ts";
 import { readWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
@@ -51,6 +51,8 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	const edge = createEdge({ socketPath: paths.edgeSocket, log });
 	const holder = createHolderClient({ socketPath: paths.holderControl, log });
 	const accessSecret = await readAccessSecret(paths.accessSecret);
+	const programs = createPrograms(holder);
+	let control: ControlClient | undefined;
 	let welcome: Welcome | null = await readWelcome(paths.welcome);
 
 	const placements = createPlacements({
@@ -73,16 +75,6 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		log,
 	});
 	const routes = createRoutes({ edge, placements, log });
-
-	const programs = followPrograms({
-		holder,
-		onSnapshot() {
-			tellOrigins();
-			for (const projectId of placements.projects()) tellRights(placements.find(projectId));
-		},
-		onChange: (projectId) => workspaces.refresh(projectId),
-		signal: stopped.signal,
-	});
 
 	const workspaceDependencies: WorkspaceDependencies = {
 		log,
@@ -129,6 +121,16 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		void holder.setRights({ projectId, rightsVersion }).catch(reportTo(log, "the holder was not told rights"));
 	}
 
+	programs.follow(
+		{
+			onSnapshot() {
+				tellOrigins();
+				for (const projectId of placements.projects()) tellRights(placements.find(projectId));
+			},
+			onChange: (projectId) => workspaces.refresh(projectId),
+		},
+		stopped.signal,
+	);
 	await placements.recover();
 	const events = new AbortController();
 	cleanup.push("engine events", () => events.abort());
@@ -159,7 +161,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		});
 	});
 
-	const control = connectControl({
+	control = connectControl({
 		siteUrl: config.siteUrl,
 		nodeToken: (await readFile(paths.nodeToken, "utf8")).trim(),
 		name: config.nodeName,
@@ -182,7 +184,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		},
 		log,
 	});
-	cleanup.push("control", () => control.close());
+	cleanup.push("control", () => control?.close());
 
 	const idle = createIdleWatch({
 		timeoutMs: config.idleTimeoutMs,

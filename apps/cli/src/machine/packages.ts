@@ -25,7 +25,6 @@ export const testPackages: Readonly<Record<string, string>> = {
 
 /** @returns those of the packages that are not installed. */
 export async function missingPackages(names: readonly string[]): Promise<string[]> {
-	// biome-ignore lint/suspicious/noTemplateCurlyInString: the braces are dpkg's own, for the fields of its output.
 	const format = "${Package} ${db:Status-Status}\\n";
 	const output = await runCommand("dpkg-query", ["-W", "-f", format]);
 	const installed = new Set(

@@ -38,7 +38,6 @@ const terminalsPerProject = 32;
  */
 const bootScript = [
 	'n="$1"; shift',
-	// biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's, not ours
 	'if mkdir /tmp/.repldock-booted 2>/dev/null; then "${@:1:n}"; fi',
 	'shift "$n"; exec "$@"',
 ].join("\n");

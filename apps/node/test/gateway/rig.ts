@@ -90,7 +90,6 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		log,
 		documentsDirectory: join(base, "documents"),
 		apps: { domain: "localhost", port: 8080 },
-		// biome-ignore lint/suspicious/noTemplateCurlyInString: replaced by the plan
 		toolchainEnvironment: { PATH: "/usr/bin:/bin", PYTHONUSERBASE: "${REPL_HOME}/.pythonlibs" },
 		placement: (id) => placements.get(id),
 		openFiles: async () => openProjectFiles(root, owner),
