@@ -45,6 +45,8 @@ export interface Workspace {
 const pushMs = 30;
 /** Least time between two readings of disk usage. */
 const diskEveryMs = 3_000;
+/** Usage is as fresh as the file system's last commit: it is read until this long after the last sign of a write. */
+const diskSettlesMs = 15_000;
 
 export async function createWorkspace(
 	projectId: string,
@@ -58,6 +60,7 @@ export async function createWorkspace(
 	let disk = await dependencies.diskUsage(projectId);
 	let diskTimer: NodeJS.Timeout | undefined;
 	let diskReadAtMs = performance.now();
+	let diskSettledAtMs = 0;
 	let ports: OpenPort[] = [];
 	let pushTimer: NodeJS.Timeout | undefined;
 	let disposed = false;
@@ -127,20 +130,30 @@ export async function createWorkspace(
 	}
 
 	function readDiskSoon() {
+		diskSettledAtMs = performance.now() + diskSettlesMs;
+		scheduleDisk();
+	}
+
+	function scheduleDisk() {
 		if (diskTimer || disposed || clients.size === 0) return;
 		const waitMs = Math.max(200, diskReadAtMs + diskEveryMs - performance.now());
-		diskTimer = setTimeout(() => {
-			diskTimer = undefined;
-			diskReadAtMs = performance.now();
-			dependencies.diskUsage(projectId).then(
-				(usage) => {
-					const changed = usage.usedBytes !== disk.usedBytes || usage.limitBytes !== disk.limitBytes;
-					disk = usage;
-					if (changed) pushSoon();
-				},
-				(error: unknown) => log.warn({ err: error }, "disk usage could not be read"),
-			);
-		}, waitMs);
+		diskTimer = setTimeout(() => void readDisk(), waitMs);
+	}
+
+	async function readDisk() {
+		diskReadAtMs = performance.now();
+		try {
+			const usage = await dependencies.diskUsage(projectId);
+			const changed = usage.usedBytes !== disk.usedBytes || usage.limitBytes !== disk.limitBytes;
+			disk = usage;
+			if (changed) pushSoon();
+		} catch (error) {
+			log.warn({ err: error }, "disk usage could not be read");
+		}
+		diskTimer = undefined;
+		// A program may write where nobody watches.
+		const runs = dependencies.holder.ptys(projectId).some(({ kind, running }) => kind === "console" && running);
+		if (runs || performance.now() < diskSettledAtMs) scheduleDisk();
 	}
 
 	function state(): WorkspaceState {
@@ -179,6 +192,7 @@ export async function createWorkspace(
 		portWatcher.follow(dependencies.container(projectId)?.pid ?? null);
 		// The project may have another slug now.
 		portWatcher.replan();
+		readDiskSoon();
 		pushSoon();
 		checkUnused();
 	}

@@ -52,12 +52,12 @@ test("the site's host, also as an address, reaches the site", async () => {
 	}
 });
 
-test("the node's host reaches the agent, and the holder for PTYs", async () => {
+test("the node's host reaches the agent, and the holder for the sockets of PTYs", async () => {
 	expect((await edge.visit("node.apps.test", { path: "/projects/1/files" })).body).toBe("agent /projects/1/files");
 	expect((await edge.visit("node.apps.test", { path: "/projects/1/ptys" })).body).toBe("agent /projects/1/ptys");
-	expect((await edge.visit("node.apps.test", { path: "/projects/1/ptys/console" })).body).toBe(
-		"holder /projects/1/ptys/console",
-	);
+	const closing = { method: "DELETE", path: "/projects/1/ptys/terminal-1" };
+	expect((await edge.visit("node.apps.test", closing)).body).toBe("agent /projects/1/ptys/terminal-1");
+	expect(await echo("node.apps.test", "/projects/1/ptys/terminal-1")).toBe("holder: hello");
 });
 
 test("what the edge asks the agent cannot be asked from outside, however it is spelled", async () => {

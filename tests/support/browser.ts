@@ -1,0 +1,80 @@
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { afterAll, expect, inject, onTestFinished } from "vitest";
+
+export interface Credentials {
+	email: string;
+	password: string;
+}
+
+/** Longest wait of one step; a step that works takes a small part of it, also on two slow cores. */
+export const stepTimeoutMs = 20_000;
+
+let launched: Promise<Browser> | undefined;
+const signedIn = new Map<string, BrowserContextOptions["storageState"]>();
+
+/** Debian's Chromium, one for all tests of a file, which sends nothing on its own account. */
+function chromiumOfThisFile(): Promise<Browser> {
+	launched ??= chromium.launch({
+		executablePath: "/usr/bin/chromium",
+		args: [
+			"--no-sandbox",
+			"--disable-gpu",
+			"--disable-quic",
+			"--no-first-run",
+			"--disable-background-networking",
+			"--disable-component-update",
+			"--disable-sync",
+		],
+	});
+	return launched;
+}
+
+afterAll(async () => {
+	await (await launched)?.close();
+});
+
+/**
+ * A page in a browser profile of its own, closed when the test ends. An error that the page's own scripts throw fails
+ * the test.
+ * @param person Who is signed in; null for a stranger.
+ */
+export async function openPage(
+	person: Credentials | null = inject("administrator"),
+	options: BrowserContextOptions = {},
+): Promise<Page> {
+	const browser = await chromiumOfThisFile();
+	const storageState = person ? await storageOf(person) : undefined;
+	const context = await browser.newContext({
+		viewport: { width: 1440, height: 900 },
+		baseURL: inject("instance").siteUrl,
+		...(storageState ? { storageState } : {}),
+		...options,
+	});
+	context.setDefaultTimeout(stepTimeoutMs);
+	const errors: string[] = [];
+	context.on("weberror", (error) => {
+		if (error.page()?.url().startsWith(inject("instance").siteUrl)) errors.push(String(error.error()));
+	});
+	onTestFinished(async () => {
+		await context.close();
+		expect(errors, "errors thrown in the page").toEqual([]);
+	});
+	return context.newPage();
+}
+
+/** Signs in once for all pages of a file, as the form does; sign-ins are counted and limited. */
+async function storageOf(person: Credentials): Promise<BrowserContextOptions["storageState"]> {
+	const known = signedIn.get(person.email);
+	if (known) return known;
+	const { siteUrl } = inject("instance");
+	const context = await (await chromiumOfThisFile()).newContext({ baseURL: siteUrl });
+	const answer = await context.request.post("/api/auth/sign-in/email", {
+		data: person,
+		headers: { origin: new URL(siteUrl).origin },
+	});
+	if (!answer.ok()) throw new Error(`Sign-in was refused: ${answer.status()} ${await answer.text()}`);
+	const storage = await context.storageState();
+	await context.close();
+	signedIn.set(person.email, storage);
+	return storage;
+}
