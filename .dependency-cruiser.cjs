@@ -87,7 +87,7 @@ module.exports = {
 			name: "drivers-are-wired-in-one-place",
 			severity: "error",
 			from: {
-				path: "^apps/node/src/(control|reconcile|placements|gateway)/",
+				path: "^apps/node/src/(control|reconcile|placements|gateway|workspace)/",
 				pathNot: wiring,
 			},
 			to: { path: "^apps/node/src/host/" },

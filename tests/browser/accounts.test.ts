@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { openPage } from "../support/browser.ts";
 import { site } from "../support/world.ts";
@@ -7,7 +8,7 @@ test("a second person signs up by the form, signs out, and sees nothing of other
 	const page = await openPage(null);
 	await page.goto("/sign-up");
 	await page.getByLabel("Name").fill("Grace Hopper");
-	await page.getByLabel("Email").fill("grace@example.org");
+	await page.getByLabel("Email").fill(`${randomUUID()}@example.org`);
 	await page.getByLabel("Password", { exact: true }).fill("a nanosecond of wire");
 	await page.getByRole("button", { name: "Create account" }).click();
 	await page.getByRole("heading", { name: "Welcome aboard, Grace" }).waitFor();
@@ -45,7 +46,7 @@ test("the administrator closes registration, and nobody can sign up until it is 
 	const stranger = await openPage(null);
 	await stranger.goto("/sign-up");
 	await stranger.getByLabel("Name").fill("Late");
-	await stranger.getByLabel("Email").fill("late@example.org");
+	await stranger.getByLabel("Email").fill(`${randomUUID()}@example.org`);
 	await stranger.getByLabel("Password", { exact: true }).fill("came too late for this");
 
 	onTestFinished(() => site().call("PATCH", "/settings", { registration: "open" }));

@@ -31,7 +31,7 @@ test("sign in by the form, make a Python project, type code, press Run, answer i
 	expect(await workspace.read("main.py")).toBe('print("Hello,", input("Who? "))');
 
 	await ide.run();
-	await ide.expectScreen("Who? ");
+	await ide.expectScreen("Who?");
 	await ide.typeIntoTerminal("Grace\n");
 	await ide.expectScreen("Hello, Grace");
 	await page.getByText(/^Exit code 0 after/).waitFor();

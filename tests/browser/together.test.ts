@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { expect, inject, test } from "vitest";
 import { openPage } from "../support/browser.ts";
 import { IdePage } from "../support/ide-page.ts";
@@ -51,7 +52,7 @@ test("a change made by a program in the terminal appears in the open editor, bes
 });
 
 test("somebody who may only look follows a public project and cannot change it", async () => {
-	const person = { name: "Grace", email: "grace.looks@example.org", password: "a nanosecond of wire" };
+	const person = { name: "Grace", email: `${randomUUID()}@example.org`, password: "a nanosecond of wire" };
 	await SiteClient.signUp(inject("instance").siteUrl, person);
 	const { project } = await openProject("python", { visibility: "public" });
 	const owner = await IdePage.open(await openPage(), project.id);

@@ -45,7 +45,7 @@ test("styles are free of lint", async () => {
 
 test("every import is one that the house rules allow", async () => {
 	expect(
-		await check("dependency-cruiser/bin/dependency-cruise.mjs", [
+		await check("dependency-cruiser/bin/dependency-cruiser.mjs", [
 			"--config",
 			".dependency-cruiser.cjs",
 			"apps",

@@ -57,7 +57,7 @@ export class IdePage {
 	/** What the header says about saving. */
 	status(): Promise<string> {
 		return this.page
-			.getByRole("banner")
+			.locator(".ide-header")
 			.getByRole("status")
 			.evaluate((element) => element.textContent ?? "");
 	}

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-import type { Limits, RouteChange, RouteTable } from "@repldock/protocol";
+import type { DirectoryListing, FileEntry, Limits, RouteChange, RouteTable } from "@repldock/protocol";
 
 /**
  * What the agent asks of the machine under it. `host/` holds the drivers; everything above sees these interfaces only,
@@ -109,4 +109,50 @@ export interface Network {
 export interface Edge {
 	replaceRoutes(table: RouteTable): Promise<void>;
 	changeRoutes(change: RouteChange): Promise<void>;
+}
+
+/**
+ * The files of one project as the agent may touch them. Paths are `ProjectPath` texts. What a hostile program can make
+ * of them (links out, swaps while we look, FIFOs, devices, deep or huge trees) is refused or harmless.
+ *
+ * All throw RepldockError: `invalid_path` (not inside, a link out, no ordinary file), `file_not_found`,
+ * `already_exists`, `file_too_large`, `quota_exceeded` (the project's), `disk_full` (the server's), `not_allowed`.
+ */
+export interface ProjectFiles {
+	/** At most `limit` entries, directories first. */
+	list(path: string, limit: number): Promise<DirectoryListing>;
+	/** A link is told as a link. */
+	stat(path: string): Promise<FileEntry>;
+	readFile(path: string, options: { maxBytes: number }): Promise<Buffer>;
+	/** For large files and ranges; the caller streams it or closes it. */
+	openFile(path: string): Promise<OpenFile>;
+	/** Replaces the whole content at once, or makes the file; links inside the project are followed. */
+	writeFile(path: string, content: Uint8Array | string): Promise<FileEntry>;
+	/** Takes an upload; missing folders are made. The stream is read to its end or destroyed. */
+	receive(path: string, content: Readable, options: { overwrite: boolean; maxBytes?: number }): Promise<FileEntry>;
+	/** Makes a folder and those above it. */
+	makeDirectory(path: string): Promise<FileEntry>;
+	/** Never replaces anything. */
+	move(from: string, to: string): Promise<FileEntry>;
+	/** Removes a file, a link itself, or a folder with all that is in it. */
+	remove(path: string): Promise<void>;
+	/** Tells of entries made, removed, renamed or written, by name; null when the directory itself is gone. */
+	watchDirectory(path: string, onChange: (name: string | null) => void): Promise<StopWatching>;
+}
+
+/** A file that is open for reading. Exactly one of the two is to be called. */
+export interface OpenFile {
+	entry: FileEntry;
+	/** Streams the bytes from `start` to `end`, both included, and closes the file at the end. */
+	createReadStream(range?: { start: number; end: number }): Readable;
+	close(): Promise<void>;
+}
+
+/** Ends a watch. Ending it twice is harmless. */
+export type StopWatching = () => void;
+
+/** A TCP port on which something in a container listens; `loopbackOnly` when nobody outside of it is answered. */
+export interface ListeningPort {
+	port: number;
+	loopbackOnly: boolean;
 }

@@ -89,7 +89,8 @@ end
 function module.explain_failure()
 	local route, port = module.find()
 	-- The connection was made, so something listens; what it said was no HTTP, or nothing.
-	local connected = tonumber(ngx.var.upstream_connect_time) ~= nil
+	-- Each attempt has its own time in the list, "-" when it could not connect.
+	local connected = (ngx.var.upstream_connect_time or ""):find("%d") ~= nil
 	return pages.send(connected and "bad_answer" or "refused", route, port)
 end
 

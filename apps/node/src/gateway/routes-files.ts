@@ -8,7 +8,7 @@ import {
 	parseInput,
 } from "@repldock/protocol";
 import { type Context, Hono } from "hono";
-import type { OpenFile } from "../host/files/project-files.ts";
+import type { OpenFile } from "../host.ts";
 import type { Workspace } from "../workspace/workspace.ts";
 import { requireEdit } from "./authorize.ts";
 import { parseRange } from "./byte-range.ts";

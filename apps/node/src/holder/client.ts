@@ -4,7 +4,6 @@ import { Problem, RepldockError } from "@repldock/protocol";
 import { createBackoff, type Logger } from "@repldock/service";
 import {
 	HolderSnapshot,
-	type RemoveMessage,
 	type ResetMessage,
 	type SetOriginsMessage,
 	type SetRightsMessage,
@@ -18,7 +17,7 @@ import {
 export interface HolderClient {
 	start(message: StartMessage): Promise<void>;
 	stop(message: StopMessage): Promise<void>;
-	remove(message: RemoveMessage): Promise<void>;
+	remove(message: StopMessage): Promise<void>;
 	reset(message: ResetMessage): Promise<void>;
 	write(message: WriteMessage): Promise<void>;
 	setRights(message: SetRightsMessage): Promise<void>;

@@ -4,7 +4,6 @@ import type { Logger } from "@repldock/service";
 import type { AccessControl } from "./access-control.ts";
 import type { BrowserServer } from "./browser-server.ts";
 import {
-	RemoveMessage,
 	ResetMessage,
 	SetOriginsMessage,
 	SetRightsMessage,
@@ -41,7 +40,7 @@ export function createControlServer(options: {
 			return ptys.stop(projectId, ptyId);
 		},
 		remove(body) {
-			const { projectId, ptyId } = parseInput(RemoveMessage, body);
+			const { projectId, ptyId } = parseInput(StopMessage, body);
 			return ptys.remove(projectId, ptyId);
 		},
 		reset: (body) => ptys.reset(parseInput(ResetMessage, body).projectId),

@@ -32,13 +32,9 @@ export const StartMessage = z.object({
 });
 export type StartMessage = z.input<typeof StartMessage>;
 
-/** Ends the whole process tree of a PTY; answered when none of it is left. Harmless when nothing runs. */
+/** `stop` ends the whole process tree of a PTY and is answered when none of it is left; `remove` also forgets it. */
 export const StopMessage = z.object({ projectId: ProjectId, ptyId: PtyId });
 export type StopMessage = z.infer<typeof StopMessage>;
-
-/** Stops a PTY, tells its clients `closed` and forgets it. Harmless when there is none. */
-export const RemoveMessage = StopMessage;
-export type RemoveMessage = StopMessage;
 
 /** The project's container is gone: whatever ran in it has ended. */
 export const ResetMessage = z.object({ projectId: ProjectId });

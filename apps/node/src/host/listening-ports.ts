@@ -1,10 +1,5 @@
 import { readFile } from "node:fs/promises";
-
-/** A TCP port on which something in a container listens; `loopbackOnly` when nobody outside of it is answered. */
-export interface ListeningPort {
-	port: number;
-	loopbackOnly: boolean;
-}
+import type { ListeningPort } from "../host.ts";
 
 const listenState = "0A";
 /** 127.0.0.0/8 and ::1 as the kernel prints them: 32-bit words in host byte order. */

@@ -1,8 +1,7 @@
 import type { ContainerState, DesiredPlacement, OpenPort, Problem, PtyState } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { RemoveMessage, StartMessage, StopMessage, WriteMessage } from "../holder/messages.ts";
-import type { ProjectFiles } from "../host/files/project-files.ts";
-import type { ListeningPort } from "../host/listening-ports.ts";
+import type { StartMessage, StopMessage, WriteMessage } from "../holder/messages.ts";
+import type { ListeningPort, ProjectFiles } from "../host.ts";
 
 /** The container of a project while it runs, as the placements know it. */
 export interface ProjectContainer {
@@ -41,7 +40,7 @@ export interface WorkspaceDependencies {
 export interface Holder {
 	start(message: StartMessage): Promise<void>;
 	stop(message: StopMessage): Promise<void>;
-	remove(message: RemoveMessage): Promise<void>;
+	remove(message: StopMessage): Promise<void>;
 	write(message: WriteMessage): Promise<void>;
 	/** As last told by the holder. */
 	ptys(projectId: string): readonly PtyState[];

@@ -1,5 +1,5 @@
 import type { Logger } from "@repldock/service";
-import type { ListeningPort } from "../host/listening-ports.ts";
+import type { ListeningPort } from "../host.ts";
 
 /** Looks again and again at which ports are listened on, the more often the likelier a change is. */
 export interface PortWatcher {

@@ -1,5 +1,5 @@
 import type { OpenPort } from "@repldock/protocol";
-import type { ListeningPort } from "../host/listening-ports.ts";
+import type { ListeningPort } from "../host.ts";
 import { type ProjectFile, planPorts } from "./run/index.ts";
 
 /** Domain of the apps' host names, and the port on which the edge answers. */

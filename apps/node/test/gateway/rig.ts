@@ -17,7 +17,7 @@ import { WebSocket } from "ws";
 import { createGateway, type Gateway } from "../../src/gateway/gateway.ts";
 import type { StartMessage, WriteMessage } from "../../src/holder/messages.ts";
 import { openProjectFiles } from "../../src/host/files/project-files.ts";
-import type { ListeningPort } from "../../src/host/listening-ports.ts";
+import type { ListeningPort } from "../../src/host.ts";
 import type { WorkspaceDependencies } from "../../src/workspace/dependencies.ts";
 import { createRunner } from "../../src/workspace/runner.ts";
 import { createWorkspaces, type Workspaces } from "../../src/workspace/workspaces.ts";

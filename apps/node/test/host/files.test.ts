@@ -19,7 +19,8 @@ import { buffer } from "node:stream/consumers";
 import { RepldockError } from "@repldock/protocol";
 import type { CleanupStack } from "@repldock/service";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openProjectFiles, type ProjectFiles } from "../../src/host/files/project-files.ts";
+import { openProjectFiles } from "../../src/host/files/project-files.ts";
+import type { ProjectFiles } from "../../src/host.ts";
 import { makeScratch } from "./machine.ts";
 
 const owner = { uid: 300_000, gid: 300_001 };

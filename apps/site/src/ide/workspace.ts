@@ -42,6 +42,9 @@ export type Workspace = {
 const pingEveryMs = 20_000;
 /** A connection on which nothing came for this long after a ping is dead, whatever the network says. */
 const pongWithinMs = 10_000;
+/** The same, when something speaks for it: the browser says that it is offline, or edits are not saved in `savedWithinMs`. */
+const pongWithinWhenSuspectMs = 4_000;
+const savedWithinMs = 3_000;
 
 export function openWorkspace(options: { projectId: string; siteUrl: string; userName: string }): Workspace {
 	const site = createSite(options.siteUrl, options.projectId);
@@ -54,6 +57,7 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 	let watched: readonly string[] = [""];
 	let pingTimer: ReturnType<typeof setInterval> | undefined;
 	let pongTimer: ReturnType<typeof setTimeout> | undefined;
+	let saveTimer: ReturnType<typeof setTimeout> | undefined;
 	let hangUp: () => void = () => {};
 
 	const command = (frame: WorkspaceCommand) => connection.send(JSON.stringify(frame));
@@ -71,9 +75,10 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 	const terminals = createTerminals({ access, node, rights });
 	const runner = createRunner({ node, state, terminals, tabs, documents });
 
-	function ping(): void {
+	function ping(withinMs: number): void {
 		if (!command({ type: "ping", at: Date.now() })) return;
-		pongTimer ??= setTimeout(hangUp, pongWithinMs);
+		clearTimeout(pongTimer);
+		pongTimer = setTimeout(hangUp, withinMs);
 	}
 	function heard(): void {
 		clearTimeout(pongTimer);
@@ -94,7 +99,7 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 			command({ type: "watch", directories: [...watched] });
 			documents.connected();
 			tellFilesChanged(null);
-			pingTimer = setInterval(ping, pingEveryMs);
+			pingTimer = setInterval(() => ping(pongWithinMs), pingEveryMs);
 		},
 		text(frame) {
 			heard();
@@ -125,8 +130,15 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 	});
 	// What broke while the computer slept is noticed at once instead of at the next ping.
 	const check = () => {
-		if (document.visibilityState === "visible") ping();
+		if (document.visibilityState === "visible") ping(pongWithinMs);
 	};
+	const suspect = () => ping(pongWithinWhenSuspectMs);
+	// "Saving" must not stand there while the edits go nowhere.
+	const stopWatchingSaves = documents.status.subscribe(() => {
+		clearTimeout(saveTimer);
+		if (documents.status.get().kind === "saving") saveTimer = setTimeout(suspect, savedWithinMs);
+	});
+	addEventListener("offline", suspect);
 	addEventListener("online", check);
 	document.addEventListener("visibilitychange", check);
 	const warnBeforeLeaving = (event: BeforeUnloadEvent) => {
@@ -156,11 +168,14 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 			return () => fileListeners.delete(listener);
 		},
 		close() {
+			removeEventListener("offline", suspect);
 			removeEventListener("online", check);
 			document.removeEventListener("visibilitychange", check);
 			removeEventListener("beforeunload", warnBeforeLeaving);
 			clearInterval(pingTimer);
+			clearTimeout(saveTimer);
 			heard();
+			stopWatchingSaves();
 			stopFollowing();
 			connection.close();
 			terminals.close();

@@ -1,8 +1,8 @@
 import { closeSync, createReadStream, fstatSync, openSync, read, type Stats } from "node:fs";
 import { lstat, opendir } from "node:fs/promises";
-import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { type DirectoryListing, type FileEntry, RepldockError } from "@repldock/protocol";
+import type { OpenFile } from "../../host.ts";
 import {
 	descriptorPath,
 	entryPath,
@@ -18,14 +18,6 @@ import { openFlags } from "./syscalls.ts";
 /** A directory with more entries than this is listed as far as it was read. */
 const mostEntriesRead = 100_000;
 const readAsync = promisify(read);
-
-/** A file that is open for reading. Exactly one of the two is to be called. */
-export interface OpenFile {
-	entry: FileEntry;
-	/** Streams the bytes from `start` to `end`, both included, and closes the file at the end. */
-	createReadStream(range?: { start: number; end: number }): Readable;
-	close(): Promise<void>;
-}
 
 export function toEntry(name: string, stats: Stats): FileEntry {
 	return { name, kind: kindOf(stats), size: stats.isFile() ? stats.size : 0, modifiedAtMs: stats.mtimeMs };

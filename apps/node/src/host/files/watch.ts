@@ -1,8 +1,6 @@
 import { closeSync, watch } from "node:fs";
+import type { StopWatching } from "../../host.ts";
 import { descriptorPath, openDirectory, ownNamePrefix } from "./resolve.ts";
-
-/** Ends a watch. Ending it twice is harmless. */
-export type StopWatching = () => void;
 
 /**
  * Tells of changes to a directory's entries: made, removed, renamed, written. The watch stays with the directory, also

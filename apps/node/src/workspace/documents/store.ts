@@ -2,7 +2,7 @@ import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RepldockError, toProblem } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { ProjectFiles } from "../../host/files/project-files.ts";
+import type { ProjectFiles } from "../../host.ts";
 import { hasUnsavedEdits } from "./base.ts";
 import { createDocument, type Document } from "./document.ts";
 import type { DocumentClient } from "./document-client.ts";

@@ -51,6 +51,7 @@ export function createEditor(options: {
 	const big = text.length > bigFileLength;
 	const language = new Compartment();
 	const access = new Compartment();
+	const label = new Compartment();
 	const undoManager = new UndoManager(history.text, { captureTimeout: 400 });
 	const indent = detectIndent(text, options.path);
 
@@ -64,7 +65,7 @@ export function createEditor(options: {
 				EditorState.tabSize.of(indent.tabSize),
 				language.of([]),
 				access.of(readOnlyExtension(options.readOnly)),
-				EditorView.contentAttributes.of({ "aria-label": `Editor: ${options.path}` }),
+				label.of(labelExtension(options.path)),
 				EditorView.updateListener.of((update) => {
 					if (update.selectionSet || update.docChanged) options.cursorMoved(cursorOf(update.state));
 				}),
@@ -75,19 +76,22 @@ export function createEditor(options: {
 	options.cursorMoved(cursorOf(view.state));
 
 	let wanted: string | null = null;
-	async function setPath(path: string): Promise<void> {
+	async function setLanguage(path: string): Promise<void> {
 		const name = languageOf(path);
 		if (name === wanted) return;
 		wanted = name;
 		const loaded: Extension = name === null ? [] : await loadLanguage(name);
 		if (wanted === name) view.dispatch({ effects: language.reconfigure(loaded) });
 	}
-	void setPath(options.path);
+	void setLanguage(options.path);
 
 	return {
 		view,
 		setReadOnly: (readOnly) => view.dispatch({ effects: access.reconfigure(readOnlyExtension(readOnly)) }),
-		setPath: (path) => void setPath(path),
+		setPath(path) {
+			view.dispatch({ effects: label.reconfigure(labelExtension(path)) });
+			void setLanguage(path);
+		},
 		destroy() {
 			wanted = "";
 			undoManager.destroy();
@@ -129,6 +133,10 @@ const basics: Extension = [
 
 function readOnlyExtension(readOnly: boolean): Extension {
 	return [EditorState.readOnly.of(readOnly), EditorView.editable.of(!readOnly)];
+}
+
+function labelExtension(path: string): Extension {
+	return EditorView.contentAttributes.of({ "aria-label": `Editor: ${path}` });
 }
 
 function cursorOf(state: EditorState): { line: number; column: number } {

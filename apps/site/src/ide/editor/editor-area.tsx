@@ -1,4 +1,4 @@
-import { EmptyState, Kbd, TabPanel, Tabs } from "@repldock/ui";
+import { EmptyState, Kbd, Spinner, TabPanel, Tabs } from "@repldock/ui";
 import { Code } from "lucide-react";
 import { useRef } from "react";
 import { FileIcon } from "../files/file-icon.tsx";
@@ -9,7 +9,8 @@ import { OpenFile } from "./file-editor.tsx";
 
 /** The open files' tabs and the one that is shown. */
 export function EditorArea() {
-	const { tabs, rights } = useWorkspace();
+	const { tabs, rights, state } = useWorkspace();
+	const known = useStore(state) !== null;
 	const { paths, active } = useStore(tabs.state);
 	const readOnly = useStore(rights) === "view";
 	const names = tabNames(paths);
@@ -47,7 +48,12 @@ export function EditorArea() {
 						/>
 					</TabPanel>
 				))}
-				{paths.length === 0 && (
+				{paths.length === 0 && !known && (
+					<div className="ide-centered">
+						<Spinner label="Opening the project" />
+					</div>
+				)}
+				{paths.length === 0 && known && (
 					<EmptyState icon={<Code size={28} aria-hidden />} title="No file is open">
 						<p>Choose a file on the left.</p>
 						<p>

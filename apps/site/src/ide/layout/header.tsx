@@ -16,19 +16,21 @@ export function Header(props: { project: Project | null; siteUrl: string; onProj
 	const { project } = props;
 	return (
 		<header className="ide-header">
-			<Tooltip text="All projects">
-				<a className="ide-back" href={`${props.siteUrl.replace(/\/+$/, "")}/projects`} aria-label="All projects">
-					<ArrowLeft size={17} aria-hidden />
-				</a>
-			</Tooltip>
-			{project && <ProjectName project={project} onChange={props.onProject} />}
-			<ContainerDot state={workspace} />
-			<SaveBadge />
-			<span className="ide-spring" />
+			<div className="ide-header-start">
+				<Tooltip text="All projects">
+					<a className="ide-back" href={`${props.siteUrl.replace(/\/+$/, "")}/projects`} aria-label="All projects">
+						<ArrowLeft size={17} aria-hidden />
+					</a>
+				</Tooltip>
+				{project && <ProjectName project={project} onChange={props.onProject} />}
+				<ContainerDot state={workspace} />
+				<SaveBadge />
+			</div>
 			<RunButton />
-			<span className="ide-spring" />
-			<People people={workspace?.people ?? []} />
-			<ThemeMenu />
+			<div className="ide-header-end">
+				<People people={workspace?.people ?? []} />
+				<ThemeMenu />
+			</div>
 		</header>
 	);
 }

@@ -1,7 +1,7 @@
 import type { Project } from "@repldock/protocol";
 import { Button, EmptyState, LinkButton, Toaster } from "@repldock/ui";
 import { Unplug } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { problemOf } from "../connection/problem.ts";
 import { headlineOf } from "../run/sentences.ts";
 import { useStore } from "../use-store.ts";
@@ -48,7 +48,7 @@ export function IdeLayout({ siteUrl }: { siteUrl: string }) {
 
 	// The first visit opens what the project names; later ones what was open.
 	const entrypoint = workspace?.entrypoint ?? null;
-	useEffect(() => {
+	useLayoutEffect(() => {
 		if (memory.isNew && entrypoint !== null && tabs.state.get().paths.length === 0) tabs.open(entrypoint);
 	}, [memory, entrypoint, tabs]);
 
@@ -62,13 +62,19 @@ export function IdeLayout({ siteUrl }: { siteUrl: string }) {
 
 	if (link.kind === "refused") {
 		return (
-			<main className="ide ide-centered">
+			<main className="ide ide-refused">
 				<EmptyState
 					icon={<Unplug size={28} aria-hidden />}
 					title={headlineOf(link.problem)}
 					action={
 						<span className="ide-actions">
-							<Button onClick={connection.wake}>Try again</Button>
+							{link.problem.code === "sign_in_required" ? (
+								<LinkButton href={signInAddress(siteUrl)} variant="primary">
+									Sign in
+								</LinkButton>
+							) : (
+								<Button onClick={connection.wake}>Try again</Button>
+							)}
 							<LinkButton href={`${siteUrl.replace(/\/+$/, "")}/projects`} variant="quiet">
 								All projects
 							</LinkButton>
@@ -92,4 +98,8 @@ export function IdeLayout({ siteUrl }: { siteUrl: string }) {
 			<Toaster />
 		</main>
 	);
+}
+
+function signInAddress(siteUrl: string): string {
+	return `${siteUrl.replace(/\/+$/, "")}/sign-in?next=${encodeURIComponent(location.pathname)}`;
 }

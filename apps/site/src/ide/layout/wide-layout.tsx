@@ -24,11 +24,12 @@ export function WideLayout({ isPrivate, webOpen, setWebOpen }: Props) {
 		<Panels
 			name="main"
 			panels={[
-				{ id: "files", defaultSize: "17%", minSize: "150px", content: <FilesPanel /> },
-				{ id: "editor", defaultSize: "45%", minSize: "240px", content: <EditorArea /> },
+				{ id: "files", defaultSize: "14%", minSize: "150px", content: <FilesPanel /> },
+				{ id: "editor", defaultSize: "42%", minSize: "240px", content: <EditorArea /> },
+				// On a usual screen the console has then the 80 columns that programs reckon with.
 				{
 					id: "right",
-					defaultSize: "38%",
+					defaultSize: "44%",
 					minSize: "240px",
 					content: <Panels name="right" vertical panels={webOpen ? [web, output] : [output]} />,
 				},

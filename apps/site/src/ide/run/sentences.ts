@@ -6,6 +6,7 @@ const headlines: Partial<Record<ErrorCode, string>> = {
 	invalid_project_file: "The .replit file has a mistake",
 	already_running: "It is running already",
 	container_failed: "The container could not start",
+	not_found: "Nothing is moored here",
 	no_node: "No server is free right now",
 	node_unreachable: "The server cannot be reached",
 	not_placed_here: "The project is moving to another server",
