@@ -57,7 +57,7 @@ test("the administrator closes registration, and nobody can sign up until it is 
 	await stranger.getByRole("button", { name: "Create account" }).click();
 	await stranger
 		.getByRole("alert")
-		.filter({ hasText: /closed/i })
+		.filter({ hasText: "takes no new accounts" })
 		.waitFor();
 	await stranger.goto("/sign-up");
 	await stranger.getByRole("heading", { name: "Sign-up is closed" }).waitFor();

@@ -55,7 +55,7 @@ test("a name that is taken is refused with a sentence at the field", async () =>
 	await page.keyboard.press("Enter");
 	await page
 		.getByRole("alert")
-		.filter({ hasText: /exist|taken/i })
+		.filter({ hasText: /there already/ })
 		.waitFor();
 	await page.keyboard.press("Escape");
 	await page.getByLabel("Name of the new file").waitFor({ state: "detached" });

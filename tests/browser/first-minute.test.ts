@@ -23,7 +23,7 @@ test("sign in by the form, make a Python project, type code, press Run, answer i
 	await ide.editor("main.py").click();
 	const { projectId } = ide;
 	onTestFinished(() => site().stop(projectId));
-	await page.waitForFunction("document.title === 'Greeter · Repldock'");
+	await expect.poll(() => page.title()).toBe("Greeter · Repldock");
 	await page.keyboard.press("Control+A");
 	await page.keyboard.type('print("Hello,", input("Who? "))', { delay: 10 });
 	await ide.expectStatus(/^Saved$/);

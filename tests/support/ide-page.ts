@@ -14,7 +14,11 @@ export class IdePage {
 	static async open(page: Page, projectId: string): Promise<IdePage> {
 		await page.goto(`/projects/${projectId}`);
 		const ide = new IdePage(page);
-		await ide.expectStatus("Saved");
+		try {
+			await ide.expectStatus("Saved");
+		} catch (error) {
+			throw new Error(`The project did not open; the page says: ${await page.innerText("body")}`, { cause: error });
+		}
 		return ide;
 	}
 
@@ -59,7 +63,7 @@ export class IdePage {
 		return this.page
 			.locator(".ide-header")
 			.getByRole("status")
-			.evaluate((element) => element.textContent ?? "");
+			.evaluate((element) => element.textContent ?? "", undefined, { timeout: 1_000 });
 	}
 
 	expectStatus(matching: RegExp | string, timeoutMs = stepTimeoutMs): Promise<unknown> {

@@ -46,6 +46,8 @@ export class PtyClient {
 			this.offset = event.offset;
 			this.acknowledged = event.offset;
 			this.state = event.state;
+		} else if (event.type === "skipped") {
+			this.offset = event.offset;
 		} else if (event.type === "state") {
 			if (event.state.running && !(this.state?.running && this.state.startedAtMs === event.state.startedAtMs))
 				this.runs += 1;

@@ -20,8 +20,8 @@ const mostMs = 200;
 /** What is kept of the drained output: the prompt, and a screenful before it. */
 const keptBytes = 8 * 1024;
 
-/** @param emit takes the kept end of the output; `skipped` says whether anything before it was thrown away. */
-export function createInterruptDrain(emit: (kept: Buffer, skipped: boolean) => void): InterruptDrain {
+/** @param emit takes the kept end of the output. */
+export function createInterruptDrain(emit: (kept: Buffer) => void): InterruptDrain {
 	let active = false;
 	let kept: Buffer[] = [];
 	let keptLength = 0;
@@ -35,9 +35,8 @@ export function createInterruptDrain(emit: (kept: Buffer, skipped: boolean) => v
 		clearTimeout(idle);
 		clearTimeout(limit);
 		const bytes = Buffer.concat(kept);
-		const skipped = drained > keptBytes;
 		kept = [];
-		emit(skipped ? cutAtLine(bytes.subarray(-keptBytes)) : bytes, skipped);
+		emit(drained > keptBytes ? cutAtLine(bytes.subarray(-keptBytes)) : bytes);
 	}
 
 	return {

@@ -78,8 +78,8 @@ export function createPty(options: {
 		pause: () => program?.pause(),
 		resume: () => program?.resume(),
 	});
-	const drain = createInterruptDrain((kept, skipped) => {
-		if (skipped) print(Buffer.from(skippedMark));
+	const drain = createInterruptDrain((kept) => {
+		print(Buffer.from(skippedMark));
 		print(kept);
 	});
 	let readTitle = createTitleReader();
@@ -173,12 +173,19 @@ export function createPty(options: {
 		} else if (viewer.mayEdit) resize(command.size);
 	}
 
+	/** Nobody wants to see the rest of a flood before the prompt: neither what waits before us nor what waits after. */
+	function interruptFlood(): void {
+		if (drain.active) return;
+		drain.begin();
+		flow.release();
+		for (const each of viewers) each.skip();
+	}
+
 	function takeInput(viewer: Viewer, bytes: Buffer): void {
 		if (!viewer.mayEdit || !program) return;
 		program.write(bytes);
 		if (flow.flooded && interruptKeys.some((key) => bytes.includes(key))) {
-			drain.begin();
-			flow.release();
+			interruptFlood();
 		}
 		if (program.queuedInput > queuedInputMostBytes) {
 			viewer.socket.pauseInput();

@@ -37,6 +37,8 @@ export interface Viewer {
 	/** Sends what the window has room for. */
 	pump(): void;
 	acknowledge(offset: number): void;
+	/** Leaves out what it was not sent yet, and lets it leave out what it has not processed. */
+	skip(): void;
 	tell(event: PtyEvent): void;
 }
 
@@ -96,6 +98,10 @@ export function createViewer(options: ViewerOptions): Viewer {
 			acknowledged = offset;
 			progressedAtMs = performance.now();
 			viewer.stalled = false;
+		},
+		skip() {
+			sent = scrollback.end;
+			tell({ type: "skipped", offset: sent });
 		},
 		tell,
 	};

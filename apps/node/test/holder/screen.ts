@@ -131,6 +131,7 @@ export async function connectScreen(options: ScreenOptions): Promise<Screen> {
 				offset = event.offset;
 				acknowledged = event.offset;
 			}
+			if (event.type === "skipped") offset = event.offset;
 			events.push(event);
 		}
 		for (const look of [...waiting]) look();

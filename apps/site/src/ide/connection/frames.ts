@@ -52,6 +52,8 @@ export function readPtyEvent(text: string): PtyEvent | null {
 			const size = frame.size as Record<string, unknown> | undefined;
 			return isNumber(size?.columns) && isNumber(size?.rows) ? (frame as PtyEvent) : null;
 		}
+		case "skipped":
+			return isNumber(frame.offset) ? (frame as PtyEvent) : null;
 		case "closed":
 			return frame as PtyEvent;
 		default:

@@ -136,7 +136,8 @@ function readOnlyExtension(readOnly: boolean): Extension {
 }
 
 function labelExtension(path: string): Extension {
-	return EditorView.contentAttributes.of({ "aria-label": `Editor: ${path}` });
+	// Read-only text is no field, but it too must be reached and scrolled by keyboard.
+	return EditorView.contentAttributes.of({ "aria-label": `Editor: ${path}`, tabindex: "0" });
 }
 
 function cursorOf(state: EditorState): { line: number; column: number } {

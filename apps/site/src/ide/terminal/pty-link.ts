@@ -65,6 +65,9 @@ export function linkPty(options: Options): PtyLink {
 				case "resized":
 					options.resized(event.size);
 					break;
+				case "skipped":
+					stream.skipped(event.offset);
+					break;
 				case "closed":
 					connection.close();
 					break;

@@ -1,12 +1,12 @@
 import { ptyAcknowledgeEveryBytes } from "@repldock/protocol/constants";
 
 /**
- * Bytes handed to the terminal and not yet processed by it. More would only wait in its buffer; fewer would let it run
- * dry between timers.
+ * Bytes handed to the terminal and not yet processed by it. More could not be left out any more after Ctrl-C; fewer
+ * would let it run dry between timers.
  */
-export const mostInFlightBytes = 256 * 1024;
-/** The terminal gets at most this much at once, so that one write never holds the page for long. */
-export const batchBytes = 64 * 1024;
+export const mostInFlightBytes = 64 * 1024;
+/** The terminal gets at most this much at once, so that it tells often what it has processed. */
+export const batchBytes = 16 * 1024;
 
 /**
  * Output of one PTY on its way into a terminal. Keeps two offsets: what was received (where a new connection goes on)
@@ -16,6 +16,8 @@ export type PtyStream = {
 	/** A connection begins: what follows starts at `offset`; `reset` when that is not where the last one left off. */
 	attached(offset: number, reset: boolean): void;
 	output(bytes: Uint8Array): void;
+	/** A flood was interrupted: what waits here is left out, and what follows starts at `offset`. */
+	skipped(offset: number): void;
 	/** Offset behind the last byte received. */
 	received(): number;
 };
@@ -83,6 +85,13 @@ export function createPtyStream(options: Options): PtyStream {
 			received += bytes.length;
 			queue.push(bytes);
 			pump();
+		},
+		skipped(offset) {
+			queue = [];
+			received = offset;
+			if (resetTo !== null) resetTo = offset;
+			else processed = offset - inFlight;
+			acknowledge();
 		},
 		received: () => received,
 	};

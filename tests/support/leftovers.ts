@@ -1,0 +1,28 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { runCommand } from "@repldock/service";
+
+/** What of this machine still belongs to an instance: processes, mounts, interfaces, packet filters. */
+export async function findLeftovers(data: string): Promise<string[]> {
+	const instance = createHash("sha256").update(data).digest("hex").slice(0, 8);
+	const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").filter((line) => line.includes(data));
+	const links = (await readdir("/sys/class/net")).filter((name) => name.includes(instance));
+	const tables = (await runCommand("nft", ["list", "tables"])).split("\n").filter((line) => line.includes(instance));
+	const loops = (await runCommand("losetup", ["--list", "--noheadings", "--output", "BACK-FILE"]))
+		.split("\n")
+		.filter((line) => line.includes(data));
+	return [...(await processesOf(data)), ...mounts, ...links, ...tables, ...loops];
+}
+
+/** Processes that name the data directory in their arguments, or work in it. */
+async function processesOf(data: string): Promise<string[]> {
+	const found: string[] = [];
+	for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)) {
+		const [command, directory] = await Promise.all([
+			readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""),
+			readlink(`/proc/${pid}/cwd`).catch(() => ""),
+		]);
+		if (command.includes(data) || directory.startsWith(data)) found.push(`${pid} ${command.replaceAll("\0", " ")}`);
+	}
+	return found;
+}
