@@ -114,6 +114,8 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		if (present && lifeOf(projectId).state === "running") return present;
 		const startedAtMs = performance.now();
 		move(projectId, { kind: "start" });
+		// Answered whether it works or not: a start that fails is tried again when a person asks, not for ever.
+		answeredWants.set(projectId, placement.wantVersion);
 		let containerId: string | undefined;
 		try {
 			await createVolume(placement);
@@ -130,7 +132,6 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			await engine.startContainer(containerId);
 			const container = toRunning(await engine.inspectContainer(containerId));
 			containers.set(projectId, container);
-			answeredWants.set(projectId, placement.wantVersion);
 			move(projectId, { kind: "started", containerId });
 			log.info(
 				{ projectId, generation: placement.generation, tookMs: performance.now() - startedAtMs },
@@ -138,8 +139,13 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			);
 			return container;
 		} catch (error) {
-			if (containerId) await engine.removeContainer(containerId);
 			log.error({ err: error, projectId, generation: placement.generation }, "container could not be started");
+			if (containerId) {
+				// If the engine refuses this as well, the next reconciliation removes what is left.
+				await engine
+					.removeContainer(containerId)
+					.catch((cause: unknown) => log.error({ err: cause }, "container was kept"));
+			}
 			const problem = startProblem(error);
 			move(projectId, { kind: "failed", problem });
 			throw new RepldockError(problem.code, problem.detail, { cause: error });
