@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createLog } from "@repldock/service";
 import { expect, onTestFinished, test } from "vitest";
 import { readSettings, UsageError } from "../src/settings.ts";
+import { rotateOnce } from "../src/supervisor/log-rotation.ts";
 import { endProcess, isAlive, readRecords } from "../src/supervisor/processes.ts";
 import { createSupervisor, type Service } from "../src/supervisor/supervisor.ts";
 
@@ -75,6 +76,17 @@ test("only a process that is still the same one is ended as a leftover", async (
 	await endProcess({ ...record, startTime: "1" }, "SIGKILL", 100);
 	expect(await isAlive(record)).toBe(true);
 	await writeFile(recordsFile, "[]");
+});
+
+test("a log that grew too long is kept once and goes on empty, while its program keeps writing", async () => {
+	const { supervisor, service, directory } = await rig();
+	const lines = () => readFile(join(directory, "service.log"), "utf8").catch(() => "");
+	await supervisor.start(service("setInterval(() => console.log('line'), 5)"));
+	await until(async () => (await lines()).length > 100);
+	await rotateOnce(directory, 100);
+	expect((await readFile(join(directory, "service.log.1"), "utf8")).startsWith("line\n")).toBe(true);
+	await until(async () => (await lines()).startsWith("line\n"));
+	await rotateOnce(directory, 1_000_000);
 });
 
 test("a command line that cannot be meant is refused with a sentence", () => {

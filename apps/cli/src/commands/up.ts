@@ -10,6 +10,7 @@ import { installPackages, missingPackages, servicePackages } from "../machine/pa
 import { repository, type Settings } from "../settings.ts";
 import { callControl, type InstanceStatus, readStatus, serveControl } from "../supervisor/control.ts";
 import { endLeftovers, operatorLink, prepareData, startInstance } from "../supervisor/instance.ts";
+import { rotateLogs } from "../supervisor/log-rotation.ts";
 import { createSupervisor } from "../supervisor/supervisor.ts";
 import { bold, dim, green, print, say } from "../text.ts";
 
@@ -127,6 +128,8 @@ export async function supervise(settings: Settings): Promise<number> {
 		restart: (service) => supervisor.restart(service),
 		operatorLink: () => operatorLink(settings, databaseUrl, siteUser),
 	});
+
+	cleanup.push("log rotation", rotateLogs(settings.logs, log));
 
 	let exitCode = 0;
 	const started = startInstance({

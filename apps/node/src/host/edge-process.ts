@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 export const nginxProgram = "/usr/sbin/nginx";
 
 export interface EdgeOptions {
-	/** The data directory: its `run` holds the sockets, its `edge` what NGINX writes. Absolute. */
+	/** The data directory: its `run` holds the sockets, its `edge` and `logs` what NGINX writes. Absolute. */
 	dataDirectory: string;
 	/** TCP port of all hosts; the edge listens on every address. */
 	httpPort: number;
@@ -29,6 +29,9 @@ export interface EdgeOptions {
 	/** Shared memory for routes; default 32 MiB, enough for about 60,000. */
 	routesMemoryBytes?: number;
 }
+
+/** NGINX's log, beside those of the other programs. */
+const edgeLog = (dataDirectory: string) => join(dataDirectory, "logs", "edge.log");
 
 const sourceDirectory = fileURLToPath(new URL("../../../../edge", import.meta.url));
 
@@ -115,6 +118,7 @@ export function renderEdgeConfiguration(options: EdgeOptions): string {
 		source: checkPath(sourceDirectory),
 		directory: checkPath(join(options.dataDirectory, "edge")),
 		run: checkPath(join(options.dataDirectory, "run")),
+		log: checkPath(edgeLog(options.dataDirectory)),
 		user: checkUser(options.user),
 		workers: workers === "auto" ? workers : checkWhole("The number of workers", workers, 1, 256),
 		routesMemory: checkWhole("The memory for routes", options.routesMemoryBytes ?? 32 * 1024 ** 2, 65536, 2 ** 32),
@@ -147,6 +151,7 @@ export async function prepareEdge(options: EdgeOptions): Promise<void> {
 	// Workers pass through it to their temporary files; those folders NGINX makes itself, owned by the worker's user.
 	await mkdir(directory, { recursive: true, mode: 0o711 });
 	await mkdir(join(options.dataDirectory, "run"), { recursive: true });
+	await mkdir(join(options.dataDirectory, "logs"), { recursive: true, mode: 0o700 });
 	await writeFile(join(directory, "nginx.conf"), configuration, { mode: 0o600 });
 	// Made here, since NGINX would make it readable to everyone.
 	await writeFile(join(directory, "error.log"), "", { flag: "a", mode: 0o600 });
@@ -156,13 +161,13 @@ export async function prepareEdge(options: EdgeOptions): Promise<void> {
 /** Arguments for `nginxProgram`, which stays in the foreground; SIGQUIT ends it after its requests, SIGTERM at once. */
 export function edgeArguments(dataDirectory: string): string[] {
 	const directory = join(dataDirectory, "edge");
-	return ["-p", directory, "-c", join(directory, "nginx.conf"), "-e", join(directory, "error.log")];
+	return ["-p", directory, "-c", join(directory, "nginx.conf"), "-e", edgeLog(dataDirectory)];
 }
 
 /** The last lines of the edge's log, for saying why it did not start; empty when there is none. */
 export async function readEdgeLog(dataDirectory: string, lines = 20): Promise<string> {
 	try {
-		const text = await readFile(join(dataDirectory, "edge", "error.log"), "utf8");
+		const text = await readFile(edgeLog(dataDirectory), "utf8");
 		return text.trimEnd().split("\n").slice(-lines).join("\n");
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
