@@ -55,10 +55,7 @@ test("the administrator closes registration, and nobody can sign up until it is 
 
 	// The form that was open before is refused too.
 	await stranger.getByRole("button", { name: "Create account" }).click();
-	await stranger
-		.getByRole("alert")
-		.filter({ hasText: "takes no new accounts" })
-		.waitFor();
+	await stranger.getByRole("alert").filter({ hasText: "takes no new accounts" }).waitFor();
 	await stranger.goto("/sign-up");
 	await stranger.getByRole("heading", { name: "Sign-up is closed" }).waitFor();
 

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { openPage } from "../support/browser.ts";
+import { openPage, soon } from "../support/browser.ts";
 import { IdePage } from "../support/ide-page.ts";
 import { openProject } from "../support/world.ts";
 
@@ -29,7 +29,7 @@ test("files are created, renamed, moved and deleted in the tree, and the open ta
 	await page.getByRole("tab", { name: "final.txt" }).waitFor();
 
 	await ide.file("final.txt").dragTo(ide.file("lib"));
-	await expect.poll(() => workspace.read("lib/final.txt").catch(() => "")).toBe("kept through all of it");
+	await soon(() => workspace.read("lib/final.txt").catch(() => "")).toBe("kept through all of it");
 	await page.getByRole("tab", { name: "final.txt" }).waitFor();
 	await ide.editor("lib/final.txt").click();
 	await page.keyboard.press("Control+End");
@@ -73,7 +73,7 @@ test("uploaded files arrive byte for byte and come back by download", async () =
 	]);
 	await ide.file("bytes.bin").waitFor();
 	await ide.file("- two words.txt").waitFor();
-	await expect.poll(() => workspace.read("- two words.txt").catch(() => "")).toBe("hello");
+	await soon(() => workspace.read("- two words.txt").catch(() => "")).toBe("hello");
 
 	const downloading = page.waitForEvent("download");
 	await ide.chooseForFile("bytes.bin", "Download");

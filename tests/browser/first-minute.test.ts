@@ -1,5 +1,5 @@
 import { expect, inject, onTestFinished, test } from "vitest";
-import { openPage } from "../support/browser.ts";
+import { openPage, soon } from "../support/browser.ts";
 import { IdePage } from "../support/ide-page.ts";
 import { WorkspaceClient } from "../support/workspace-client.ts";
 import { site } from "../support/world.ts";
@@ -23,7 +23,7 @@ test("sign in by the form, make a Python project, type code, press Run, answer i
 	await ide.editor("main.py").click();
 	const { projectId } = ide;
 	onTestFinished(() => site().stop(projectId));
-	await expect.poll(() => page.title()).toBe("Greeter · Repldock");
+	await soon(() => page.title()).toBe("Greeter · Repldock");
 	await page.keyboard.press("Control+A");
 	await page.keyboard.type('print("Hello,", input("Who? "))', { delay: 10 });
 	await ide.expectStatus(/^Saved$/);
@@ -68,4 +68,16 @@ test("what stands in the way of Run is said where the person looks", async () =>
 	await ide.run();
 	await page.getByText("The .replit file has a mistake").waitFor();
 	await page.getByText(/line 1/i).waitFor();
+});
+
+test("Run starts a project again that was stopped while its page was open", async () => {
+	const page = await openPage();
+	const project = await site().createProject("python");
+	onTestFinished(() => site().stop(project.id));
+	const ide = await IdePage.open(page, project.id);
+	await page.getByText("Ready", { exact: true }).waitFor();
+	await site().stop(project.id);
+	await page.getByText("Asleep", { exact: true }).waitFor();
+	await ide.run();
+	await ide.expectScreen("A maze with 240 rooms");
 });

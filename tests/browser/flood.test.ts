@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { openPage } from "../support/browser.ts";
+import { test } from "vitest";
+import { openPage, soon } from "../support/browser.ts";
 import { IdePage } from "../support/ide-page.ts";
 import { openProject } from "../support/world.ts";
 
@@ -15,7 +15,7 @@ test("while a terminal floods, the page takes keys and Ctrl-C ends the flood", a
 	await ide.editor("main.py").click();
 	await page.keyboard.type("typed in the flood");
 	await ide.expectCode("main.py", /^typed in the flood$/);
-	await expect.poll(() => workspace.read("main.py")).toBe("typed in the flood");
+	await soon(() => workspace.read("main.py")).toBe("typed in the flood");
 	await ide.typeIntoTerminal("");
 	await page.keyboard.press("Control+C");
 	await ide.expectScreen(/\^C\n.*\$$/);

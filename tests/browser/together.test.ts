@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, inject, test } from "vitest";
-import { openPage } from "../support/browser.ts";
+import { openPage, soon } from "../support/browser.ts";
 import { IdePage } from "../support/ide-page.ts";
 import { SiteClient } from "../support/site-client.ts";
 import { openProject } from "../support/world.ts";
@@ -25,7 +25,7 @@ test("two browsers edit one file: each sees the other's text, cursor and name", 
 	for (const ide of [one, other]) {
 		await ide.expectCode("main.py", /^alpha first line\nsecond line\nomega$/);
 		await ide.expectStatus(/^Saved$/);
-		await expect.poll(() => ide.editor("main.py").locator(".cm-ySelectionInfo").allTextContents()).toEqual(["Ada"]);
+		await soon(() => ide.editor("main.py").locator(".cm-ySelectionInfo").allTextContents()).toEqual(["Ada"]);
 	}
 	expect(await workspace.read("main.py")).toBe("alpha first line\nsecond line\nomega");
 

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { openPage } from "../support/browser.ts";
+import { openPage, soon } from "../support/browser.ts";
 import { IdePage } from "../support/ide-page.ts";
 import { site } from "../support/world.ts";
 
@@ -32,5 +32,5 @@ test("a web project's page stands in the web view and at its host name, until St
 
 	await ide.stop();
 	await page.getByRole("heading", { name: "Press Run" }).waitFor();
-	await expect.poll(async () => (await tab.goto(url))?.status()).toBeGreaterThanOrEqual(502);
+	await soon(async () => (await tab.goto(url))?.status()).toBeGreaterThanOrEqual(502);
 });

@@ -9,6 +9,11 @@ export interface Credentials {
 /** Longest wait of one step; a step that works takes a small part of it, also on two slow cores. */
 export const stepTimeoutMs = 20_000;
 
+/** Polls a value of the page until it matches: `await soon(() => page.title()).toBe("…")`. */
+export function soon<T>(read: () => T | Promise<T>, timeoutMs = stepTimeoutMs) {
+	return expect.poll(read, { timeout: timeoutMs, interval: 50 });
+}
+
 let launched: Promise<Browser> | undefined;
 const signedIn = new Map<string, BrowserContextOptions["storageState"]>();
 

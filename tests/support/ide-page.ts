@@ -1,6 +1,5 @@
 import type { Locator, Page } from "playwright-core";
-import { expect } from "vitest";
-import { stepTimeoutMs } from "./browser.ts";
+import { soon, stepTimeoutMs } from "./browser.ts";
 
 /** The IDE page of one project, in the words of the person who looks at it. */
 export class IdePage {
@@ -129,7 +128,7 @@ export class IdePage {
 }
 
 function poll(read: () => Promise<string>, matching: RegExp | string, timeoutMs = stepTimeoutMs): Promise<unknown> {
-	const assertion = expect.poll(read, { timeout: timeoutMs, interval: 50 });
+	const assertion = soon(read, timeoutMs);
 	return (
 		typeof matching === "string" ? assertion.toContain(matching) : assertion.toMatch(matching)
 	) as Promise<unknown>;

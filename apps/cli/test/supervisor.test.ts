@@ -68,6 +68,51 @@ test("a program that ends while it starts is an error, not a wait", async () => 
 	);
 });
 
+test("a restart by hand that fails is tried again", async () => {
+	const { supervisor, service, directory } = await rig();
+	const file = join(directory, "may-start");
+	await writeFile(file, "");
+	const program = `require("node:fs").accessSync(${JSON.stringify(file)}); console.log("up"); setInterval(() => {}, 1000)`;
+	let ups = 1;
+	const isReady = async () => {
+		const text = await readFile(join(directory, "service.log"), "utf8");
+		return text.split("\n").filter((line) => line === "up").length >= ups;
+	};
+	await supervisor.start(service(program, { isReady }));
+	ups = 2;
+	await rm(file);
+	const first = supervisor.restart("service");
+	await expect(supervisor.restart("service")).rejects.toThrow("already");
+	await expect(first).rejects.toThrow("ended while it started");
+	await writeFile(file, "");
+	await until(() => supervisor.status()[0]?.state === "running");
+	expect(supervisor.status()[0]?.pid).not.toBeNull();
+});
+
+test("a program that is not there is an error, and stopping it is no wait", async () => {
+	const { supervisor, service } = await rig();
+	const missing = service("", { program: "/nonexistent/program", isReady: async () => false });
+	await expect(supervisor.start(missing)).rejects.toThrow("ended while it started");
+	await supervisor.stop("service");
+});
+
+test("a program that ends right after each start is started more and more seldom", async () => {
+	const { supervisor, service } = await rig();
+	const startedAt: number[] = [];
+	await supervisor.start(
+		service("setTimeout(() => process.exit(1), 20)", {
+			isReady: async () => {
+				startedAt.push(performance.now());
+				return true;
+			},
+		}),
+	);
+	await until(() => startedAt.length >= 5);
+	const pauses = startedAt.slice(1).map((at, index) => at - (startedAt[index] ?? 0));
+	// Each pause is at least half of 200 ms, 400 ms, 800 ms …
+	expect(pauses[3]).toBeGreaterThan(700);
+});
+
 test("only a process that is still the same one is ended as a leftover", async () => {
 	const { supervisor, service, recordsFile } = await rig();
 	await supervisor.start(service("setInterval(() => {}, 1000)"));

@@ -48,7 +48,7 @@ export async function makeReady(settings: Settings, extraPackages: readonly stri
 	}
 	await mkdir(settings.cache, { recursive: true });
 	await buildToolchain(settings, (line) => say(dim(`  ${line}`)));
-	if (await buildSite()) say(`${green("✓")} pages built`);
+	if ((await buildSite()).built) say(`${green("✓")} pages built`);
 }
 
 /** Runs the supervisor in the background and waits until it says that all is well. */
@@ -107,7 +107,7 @@ export async function supervise(settings: Settings): Promise<number> {
 	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stopping.resolve());
 
 	const siteUser = await prepareData(settings);
-	const toolchain = await buildToolchain(settings, () => undefined);
+	const builds = { toolchain: await buildToolchain(settings, () => undefined), site: await buildSite() };
 	await endLeftovers(recordsFile);
 	const supervisor = createSupervisor({ logsDirectory: settings.logs, recordsFile, log });
 	const databaseUrl =
@@ -134,7 +134,7 @@ export async function supervise(settings: Settings): Promise<number> {
 	let exitCode = 0;
 	const started = startInstance({
 		settings,
-		toolchain,
+		builds,
 		supervisor,
 		cleanup,
 		siteUser,

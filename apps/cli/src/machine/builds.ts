@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { glob, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { glob, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { runCommand } from "@repldock/service";
@@ -35,23 +35,50 @@ export function buildToolchain(settings: Settings, onProgress: (line: string) =>
 	});
 }
 
-/** Builds the site's pages unless the last build was made from the same sources. @returns whether it built. */
-export async function buildSite(): Promise<boolean> {
-	const site = join(repository, "apps/site");
-	const stamp = join(site, "dist/sources.sha256");
-	const hash = await hashSources();
-	const last = existsSync(stamp) ? await readFile(stamp, "utf8") : "";
-	if (last === hash) return false;
-	const lock = join(repository, "node_modules/.repldock-site-build");
-	await withLock(lock, () =>
-		runCommand(process.execPath, [join(repository, "node_modules/astro/bin/astro.mjs"), "build"], {
-			directory: site,
+/** Where the site's pages of one state of their sources are. */
+export interface SiteBuild {
+	directory: string;
+	/** False when it was there already. */
+	built: boolean;
+}
+
+const buildsDirectory = join(repository, "apps/site/dist");
+const buildsKeptMs = 7 * 24 * 3600 * 1000;
+
+/**
+ * Builds the site's pages unless the same sources were built before. Each state of the sources has a folder of its own:
+ * an instance that runs from an older one keeps its files.
+ */
+export async function buildSite(): Promise<SiteBuild> {
+	const directory = join(buildsDirectory, (await hashSources()).slice(0, 16));
+	const stamp = join(directory, "complete");
+	const isComplete = () => existsSync(stamp);
+	if (isComplete()) {
+		await utimes(stamp, new Date(), new Date());
+		return { directory, built: false };
+	}
+	await withLock(join(repository, "node_modules/.repldock-site-build"), async () => {
+		if (isComplete()) return;
+		await rm(directory, { recursive: true, force: true });
+		const astro = join(repository, "node_modules/astro/bin/astro.mjs");
+		await runCommand(process.execPath, [astro, "build", "--outDir", directory], {
+			directory: join(repository, "apps/site"),
 			timeoutMs: 10 * 60_000,
 			environment: { NODE_ENV: "production", ASTRO_TELEMETRY_DISABLED: "1" },
-		}),
-	);
-	await writeFile(stamp, hash);
-	return true;
+		});
+		await writeFile(stamp, "");
+		await removeOldBuilds();
+	});
+	return { directory, built: true };
+}
+
+/** `up` marks the build that it uses; those that no start used for a week are removed. */
+async function removeOldBuilds() {
+	for (const name of await readdir(buildsDirectory)) {
+		const directory = join(buildsDirectory, name);
+		const used = await stat(join(directory, "complete")).catch(() => stat(directory));
+		if (Date.now() - used.mtimeMs > buildsKeptMs) await rm(directory, { recursive: true, force: true });
+	}
 }
 
 async function hashSources(): Promise<string> {

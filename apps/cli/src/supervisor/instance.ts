@@ -28,6 +28,13 @@ export interface Toolchain {
 	archive: string;
 }
 
+/** What is built before an instance starts. */
+export interface Builds {
+	toolchain: Toolchain;
+	/** Folder of the site's pages. */
+	site: { directory: string };
+}
+
 /** Directories and secrets that an instance needs before any of its programs starts. */
 export async function prepareData(settings: Settings): Promise<SystemUser> {
 	const siteUser = await ensureSystemUser(settings.systemUser);
@@ -84,7 +91,7 @@ export async function endLeftovers(recordsFile: string): Promise<void> {
  */
 export async function startInstance(options: {
 	settings: Settings;
-	toolchain: Toolchain;
+	builds: Builds;
 	supervisor: Supervisor;
 	cleanup: CleanupStack;
 	siteUser: SystemUser;
@@ -92,7 +99,7 @@ export async function startInstance(options: {
 	log: Logger;
 }): Promise<void> {
 	const { settings, supervisor, cleanup, say } = options;
-	const environment = nodeEnvironment(settings, options.toolchain);
+	const environment = nodeEnvironment(settings, options.builds.toolchain);
 
 	async function start(service: Service) {
 		cleanup.push(service.name, () => supervisor.stop(service.name));
@@ -108,7 +115,9 @@ export async function startInstance(options: {
 			await start(await databaseService(cluster));
 			await cluster.createDatabase();
 		}
-		await start(await siteService(settings, own ?? cluster?.databaseUrl ?? "", options.siteUser));
+		await start(
+			await siteService(settings, own ?? cluster?.databaseUrl ?? "", options.siteUser, options.builds.site.directory),
+		);
 	}
 
 	async function startNode() {
@@ -198,7 +207,12 @@ async function databaseService(cluster: Cluster): Promise<Service> {
 	};
 }
 
-async function siteService(settings: Settings, databaseUrl: string, siteUser: SystemUser): Promise<Service> {
+async function siteService(
+	settings: Settings,
+	databaseUrl: string,
+	siteUser: SystemUser,
+	pages: string,
+): Promise<Service> {
 	const socket = join(settings.run, "site.sock");
 	return {
 		name: "site",
@@ -206,7 +220,7 @@ async function siteService(settings: Settings, databaseUrl: string, siteUser: Sy
 		program: process.execPath,
 		arguments: [siteProgram],
 		staleSockets: [socket],
-		environment: siteEnvironment(settings, databaseUrl),
+		environment: { ...siteEnvironment(settings, databaseUrl), REPLDOCK_SITE_DIST_DIRECTORY: pages },
 		// In a checkout that only root can enter (below /root, say) an unprivileged user could not read the program.
 		...((await isReachableByAll(repository)) ? { user: siteUser } : {}),
 		isReady: () => answers({ socketPath: socket }, "/healthz", siteHost(settings)),

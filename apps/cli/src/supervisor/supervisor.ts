@@ -48,7 +48,15 @@ interface Supervised {
 	restarts: number;
 	/** Set while it is meant to run. */
 	wanted: boolean;
+	/** Waiting times between starts; they begin anew once it was ready for a while. */
+	backoff: ReturnType<typeof createBackoff>;
+	readyAtMs: number;
+	/** Starting again, of itself or by hand: one at a time, or two processes would run. */
+	comingBack: Promise<void> | undefined;
 }
+
+/** A program that was ready for this long did not fail at its start: it is started again at once. */
+const steadyMs = 30_000;
 
 /** Starts programs, starts them again when they end by themselves, and stops them. */
 export function createSupervisor(options: { logsDirectory: string; recordsFile: string; log: Logger }): Supervisor {
@@ -79,14 +87,18 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 			closeSync(logFile);
 		}
 		supervised.child = child;
-		child.once("error", (error) => options.log.error({ err: error, service: service.name }, "could not be started"));
+		child.once("error", (error) => {
+			options.log.error({ err: error, service: service.name }, "could not be started");
+			// There never was a process, so no exit will be told.
+			if (child.pid === undefined && supervised.child === child) supervised.child = undefined;
+		});
 		child.once("exit", (code, signal) => {
 			if (supervised.child !== child) return;
 			supervised.child = undefined;
 			supervised.record = undefined;
 			if (!supervised.wanted || supervised.state === "starting") return;
 			options.log.warn({ service: service.name, code, signal }, "ended by itself; starting it again");
-			void relaunch(supervised);
+			comeBack(supervised);
 		});
 		if (child.pid) {
 			const startTime = await processStartTime(child.pid);
@@ -96,9 +108,17 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 		}
 	}
 
+	function comeBack(supervised: Supervised) {
+		supervised.comingBack ??= relaunch(supervised).finally(() => {
+			supervised.comingBack = undefined;
+		});
+	}
+
 	async function relaunch(supervised: Supervised) {
-		const backoff = createBackoff(200, 10_000);
+		const { backoff } = supervised;
 		supervised.state = "restarting";
+		if (performance.now() - supervised.readyAtMs >= steadyMs) backoff.reset();
+		else await wait(backoff.nextMs());
 		while (supervised.wanted) {
 			supervised.restarts += 1;
 			try {
@@ -124,7 +144,10 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 			}
 			await wait(40);
 		}
+		// It may have ended right after it answered, and then nobody was told.
+		if (!supervised.child) throw new Error(`${service.title} ended while it started; see its log`);
 		supervised.state = "running";
+		supervised.readyAtMs = performance.now();
 	}
 
 	async function end(supervised: Supervised): Promise<void> {
@@ -149,6 +172,9 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 				state: "starting",
 				restarts: 0,
 				wanted: true,
+				backoff: createBackoff(200, 10_000),
+				readyAtMs: 0,
+				comingBack: undefined,
 			};
 			services.set(service.name, supervised);
 			await bringUp(supervised);
@@ -156,10 +182,18 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 		async restart(name) {
 			const supervised = services.get(name);
 			if (!supervised) throw new Error(`There is no service ${name}.`);
+			if (supervised.comingBack || supervised.state === "starting") {
+				throw new Error(`${supervised.service.title} is being started already.`);
+			}
 			supervised.state = "starting";
-			await end(supervised);
-			supervised.restarts += 1;
-			await bringUp(supervised);
+			try {
+				await end(supervised);
+				supervised.restarts += 1;
+				await bringUp(supervised);
+			} catch (error) {
+				comeBack(supervised);
+				throw error;
+			}
 		},
 		async stop(name) {
 			const supervised = services.get(name);

@@ -35,7 +35,9 @@ export function createHttpServer(parts: HttpParts): Server {
 
 	const server = createServer((request, response) => {
 		answer(request, response).catch((error: unknown) => {
-			log.error({ err: error, method: request.method, path: request.url }, "request failed");
+			// Without the query, which may carry a one-time link's token.
+			const path = (request.url ?? "/").split("?", 1)[0];
+			log.error({ err: error, method: request.method, path }, "request failed");
 			if (response.headersSent) return response.destroy();
 			void sendProblem(response, error);
 		});

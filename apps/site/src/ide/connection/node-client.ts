@@ -2,6 +2,10 @@ import type { DirectoryListing, FileEntry, PtySize, RunStarted } from "@repldock
 import type { AccessKeeper } from "./access.ts";
 import { ProblemError, problemOfResponse } from "./problem.ts";
 
+/** How often and how long after one another the node is asked for a container that the site has just called for. */
+const mostWakes = 12;
+const wakeEveryMs = 250;
+
 /** HTTP requests to the node; every failure is a `ProblemError` or the `TypeError` of a failed network. */
 export type NodeClient = ReturnType<typeof createNodeClient>;
 
@@ -23,6 +27,21 @@ export function createNodeClient(keeper: AccessKeeper) {
 	}
 	const send = (path: string, method: string, body: unknown) =>
 		request(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+	/** A request that needs the container. If the project was stopped meanwhile, it is called for first. */
+	async function sendToContainer(path: string, body: unknown): Promise<Response> {
+		for (let wakes = 0; ; wakes++) {
+			const { token } = await keeper.get();
+			try {
+				return await send(path, "POST", body);
+			} catch (error) {
+				const stopped = error instanceof ProblemError && error.problem.code === "not_running";
+				if (!stopped || wakes === mostWakes) throw error;
+				// For a new token the site is asked, which wants the project to run from then on; the node hears of it soon.
+				if (wakes === 0) keeper.refused(token);
+				else await new Promise((resolve) => setTimeout(resolve, wakeEveryMs));
+			}
+		}
+	}
 	const contentPath = (path: string) => `/files/content?path=${encodeURIComponent(path)}`;
 
 	return {
@@ -62,14 +81,14 @@ export function createNodeClient(keeper: AccessKeeper) {
 			if (!response.ok) throw new ProblemError(await problemOfResponse(response));
 		},
 		async run(options: PtySize & { file?: string }): Promise<RunStarted> {
-			return (await (await send("/run", "POST", options)).json()) as RunStarted;
+			return (await (await sendToContainer("/run", options)).json()) as RunStarted;
 		},
 		/** Returns once the whole process tree is gone. */
 		async stop(): Promise<void> {
 			await request("/stop", { method: "POST" });
 		},
 		async createTerminal(size: PtySize): Promise<{ ptyId: string }> {
-			return (await (await send("/terminals", "POST", size)).json()) as { ptyId: string };
+			return (await (await sendToContainer("/terminals", size)).json()) as { ptyId: string };
 		},
 		async closePty(ptyId: string): Promise<void> {
 			await request(`/ptys/${encodeURIComponent(ptyId)}`, { method: "DELETE" });
