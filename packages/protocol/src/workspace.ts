@@ -170,6 +170,11 @@ export const PtyEvent = z.discriminatedUnion("type", [
 	/** The program started, ended or changed its title. */
 	z.object({ type: z.literal("state"), state: PtyState }),
 	z.object({ type: z.literal("resized"), size: PtySize }),
+	/**
+	 * A flood was interrupted by Ctrl-C: the client may leave out what it has received and not yet shown. The output that
+	 * follows begins at `offset`.
+	 */
+	z.object({ type: z.literal("skipped"), offset: z.int() }),
 	z.object({ type: z.literal("closed") }),
 ]);
 export type PtyEvent = z.infer<typeof PtyEvent>;

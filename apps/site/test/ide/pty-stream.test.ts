@@ -63,6 +63,22 @@ test("only what the terminal has processed is acknowledged, often enough that th
 	expect(stream.received() - (acknowledged.at(-1) ?? 0)).toBeLessThan(ptyAcknowledgeEveryBytes);
 });
 
+test("after Ctrl-C in a flood what waits outside of the terminal is left out, and offsets stay true", () => {
+	const { stream, acknowledged, waitingBytes, processOne } = createSlowTerminal();
+	stream.attached(0, false);
+	stream.output(new Uint8Array(ptyWindowBytes));
+	const handedOver = waitingBytes();
+	const later = ptyWindowBytes + 30_000;
+	stream.skipped(later);
+	stream.output(new Uint8Array(ptyAcknowledgeEveryBytes));
+	expect(waitingBytes()).toBeLessThanOrEqual(handedOver + batchBytes);
+	while (processOne()) {
+		// All that is left.
+	}
+	expect(stream.received()).toBe(later + ptyAcknowledgeEveryBytes);
+	expect(acknowledged.at(-1)).toBe(stream.received());
+});
+
 test("after a lost connection the output goes on behind the last byte received", () => {
 	const { stream, printed, processOne } = createSlowTerminal();
 	stream.attached(0, false);
