@@ -12,6 +12,7 @@ import {
 	releaseEngine,
 } from "./host/engine-process.ts";
 import { createNetwork } from "./host/network.ts";
+import { raiseSharedLimits, restoreSharedLimits, sharedLimitsDirectory } from "./host/shared-limits.ts";
 import { chooseSubnet } from "./host/subnet.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "./host/volume-mount.ts";
 import { readSubnet, rememberSubnet } from "./subnet-file.ts";
@@ -39,6 +40,7 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 	const subnet = (await readSubnet(paths)) ?? (await chooseSubnet(config.subnet));
 	await rememberSubnet(paths, subnet);
 	await network(config, paths, subnet).ensure();
+	await raiseSharedLimits(sharedLimitsDirectory, paths.instance);
 	const { store, mountPoint } = volumeStore(config, paths);
 	await mountVolumes(store, mountPoint);
 	const engine = engineOptions(paths, config.egress === "open" ? await nameServers() : []);
@@ -83,6 +85,7 @@ export async function releaseMachine(config: NodeConfig, paths: NodePaths): Prom
 	await unmountVolumes(store, mountPoint);
 	const subnet = await readSubnet(paths);
 	if (subnet) await network(config, paths, subnet).release();
+	await restoreSharedLimits(sharedLimitsDirectory, paths.instance);
 }
 
 function network(config: NodeConfig, paths: NodePaths, subnet: string) {

@@ -30,6 +30,9 @@ import { createWorkspaces } from "./workspace/workspaces.ts";
 /** How often containers are looked at for want of use. */
 const idleCheckMs = 30_000;
 
+/** Longest time that one request may take to arrive. */
+const uploadMostMs = 6 * 60 * 60 * 1000;
+
 /**
  * The agent: wires its parts, then serves until SIGTERM. It may end at any moment: what runs in containers goes on, and
  * the next agent finds it again.
@@ -63,7 +66,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		stateFile: paths.desired,
 		onChange(projectId) {
 			const life = placements.life(projectId);
-			if (life.state === "stopped") void holder.reset({ projectId }).catch(reportTo(log, "the holder kept programs"));
+			if (life.state === "stopped") void endPrograms(projectId);
 			if (placements.find(projectId)?.want === "purged") {
 				void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
 				void removeDocuments(paths.documents, projectId).catch(reportTo(log, "documents were kept"));
@@ -74,6 +77,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		},
 		log,
 	});
+	cleanup.push("placements", () => placements.close());
 	const routes = createRoutes({ edge, placements, log });
 
 	const workspaceDependencies: WorkspaceDependencies = {
@@ -109,6 +113,11 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		runner: createRunner(workspaceDependencies, workspaces),
 	});
 
+	/** Forgets terminals and ends the console's run of a container that is gone. */
+	function endPrograms(projectId: string): Promise<void> {
+		return holder.reset({ projectId }).catch(reportTo(log, "the holder kept programs"));
+	}
+
 	function tellOrigins() {
 		void holder
 			.setOrigins({ origins: welcome?.siteOrigins ?? [] })
@@ -132,6 +141,9 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		stopped.signal,
 	);
 	await placements.recover();
+	// Containers may have ended while no agent looked.
+	const stoppedProjects = placements.projects().filter((projectId) => placements.life(projectId).state === "stopped");
+	await Promise.all(stoppedProjects.map(endPrograms));
 	const events = new AbortController();
 	cleanup.push("engine events", () => events.abort());
 	engine.watchEvents((event) => {
@@ -148,7 +160,8 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		.recover(placements.projects())
 		.catch(reportTo(log, "unsaved edits wait for their project to be opened"));
 
-	const server = createServer();
+	// The edge gives up on clients that fall silent; an upload that goes on may take hours on a slow line.
+	const server = createServer({ requestTimeout: uploadMostMs });
 	gateway.attach(server);
 	// Only root and the edge's workers can open it.
 	await listen(server, paths.agentSocket, 0o660, config.systemUser);

@@ -22,6 +22,8 @@ export const TicketClaims = z.object({
 	rights: Rights,
 	/** Rises when rights are taken away; a node refuses lower ones than its placement names. */
 	rightsVersion: z.int(),
+	/** The want that came with it: the node lets its bearer in once it has heard of that or a later one. */
+	wantVersion: z.int(),
 	iat: z.int(),
 	exp: z.int(),
 });
@@ -43,5 +45,5 @@ export const AccessGrant = z.object({
 export type AccessGrant = z.infer<typeof AccessGrant>;
 
 /** Claims of an access token: an HS256 JWT under a secret that never leaves the node. Same meaning as the ticket's. */
-export const AccessClaims = TicketClaims.omit({ iss: true, aud: true });
+export const AccessClaims = TicketClaims.omit({ iss: true, aud: true, wantVersion: true });
 export type AccessClaims = z.infer<typeof AccessClaims>;

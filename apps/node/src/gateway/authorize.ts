@@ -37,7 +37,7 @@ export function requireCurrent(dependencies: GatewayDependencies, claims: Access
 
 /** Waits until the placement that a ticket speaks of is here, and checks the ticket against it. */
 export async function requirePlacement(dependencies: GatewayDependencies, claims: TicketClaims): Promise<void> {
-	await dependencies.waitForPlacement(claims.projectId, placementTimeoutMs);
+	await dependencies.waitForPlacement(claims.projectId, claims.wantVersion, placementTimeoutMs);
 	requireCurrent(dependencies, claims);
 }
 

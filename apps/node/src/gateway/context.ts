@@ -17,7 +17,7 @@ export interface GatewayDependencies {
 	siteOrigins(): readonly string[];
 	findPlacement(projectId: string): DesiredPlacement | undefined;
 	/** @throws RepldockError `not_placed_here` after the time. */
-	waitForPlacement(projectId: string, timeoutMs: number): Promise<DesiredPlacement>;
+	waitForPlacement(projectId: string, wantVersion: number, timeoutMs: number): Promise<DesiredPlacement>;
 	workspaces: Workspaces;
 	runner: Runner;
 }

@@ -29,6 +29,11 @@ export interface Gateway {
 /** Half-open connections are found, and proxies kept from closing quiet ones. */
 const pingEveryMs = 25_000;
 const socketsPerProject = 256;
+/** Of these, how many may be those of people who only look: strangers must not keep a public project's owner out. */
+const viewersPerProject = 192;
+const socketsPerPerson = 64;
+/** Bytes that wait for a client, from which on its pings are left unanswered. */
+const pongsHeldBack = 64 * 1024;
 
 export function createGateway(dependencies: GatewayDependencies): Gateway {
 	const { log } = dependencies;
@@ -37,6 +42,8 @@ export function createGateway(dependencies: GatewayDependencies): Gateway {
 	const webSockets = new WebSocketServer({
 		noServer: true,
 		perMessageDeflate: false,
+		// Answered below, with care: a client that pings and never reads would fill the memory with answers.
+		autoPong: false,
 		maxPayload: eventsFrameMaxBytes,
 		handleProtocols: () => socketSubprotocol,
 	});
@@ -60,6 +67,17 @@ export function createGateway(dependencies: GatewayDependencies): Gateway {
 		}
 	}
 
+	/** @throws RepldockError `too_many_requests` */
+	function requireRoom({ projectId, sub, rights }: AccessClaims) {
+		const present = [...sockets.values()].flatMap(({ claims }) => (claims.projectId === projectId ? claims : []));
+		const viewers = present.filter((claims) => claims.rights === "view").length;
+		const own = present.filter((claims) => claims.sub === sub).length;
+		const full = present.length >= socketsPerProject || (rights === "view" && viewers >= viewersPerProject);
+		if (full || own >= socketsPerPerson) {
+			throw new RepldockError("too_many_requests", "Too many pages have this project open. Close some.");
+		}
+	}
+
 	async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
 		const projectId = projectOf(request);
 		const origin = request.headers.origin;
@@ -67,17 +85,17 @@ export function createGateway(dependencies: GatewayDependencies): Gateway {
 			throw new RepldockError("not_allowed", "Pages of this origin may not connect.");
 		}
 		const claims = await authorize(dependencies, tokenOf(request), projectId);
-		const present = [...sockets.values()].filter((known) => known.claims.projectId === projectId);
-		if (present.length >= socketsPerProject) {
-			throw new RepldockError("too_many_requests", "Too many pages have this project open. Close some.");
-		}
 		const workspace = await dependencies.workspaces.open(projectId);
 		if (socket.destroyed) return;
+		requireRoom(claims);
 		webSockets.handleUpgrade(request, socket, head, (webSocket) => {
 			const known = { claims, alive: true };
 			sockets.set(webSocket, known);
 			webSocket.on("pong", () => {
 				known.alive = true;
+			});
+			webSocket.on("ping", (data) => {
+				if (webSocket.bufferedAmount < pongsHeldBack) webSocket.pong(data);
 			});
 			webSocket.on("close", () => sockets.delete(webSocket));
 			webSocket.on("error", (error) => log.debug({ error: withoutMessage(error) }, "an events socket broke"));

@@ -34,7 +34,14 @@ export function createHttp(dependencies: GatewayDependencies): Hono<GatewayEnvir
 
 	app.post("/access", async (context) => {
 		const { ticket } = await readJson(context.env.incoming, AccessRequest);
-		const { iss: _issuer, aud: _audience, iat: _issuedAt, exp: _expiry, ...claims } = await verified(ticket);
+		const {
+			iss: _issuer,
+			aud: _audience,
+			iat: _issuedAt,
+			exp: _expiry,
+			wantVersion: _want,
+			...claims
+		} = await verified(ticket);
 		const access = await signAccess(dependencies.accessSecret, claims, accessLifetimeSeconds);
 		const grant: AccessGrant = { ...access, projectId: claims.projectId, rights: claims.rights };
 		return context.json(grant, 200, { "Cache-Control": "no-store" });

@@ -154,7 +154,7 @@ export async function prepareEdge(options: EdgeOptions): Promise<void> {
 	await mkdir(join(options.dataDirectory, "logs"), { recursive: true, mode: 0o700 });
 	await writeFile(join(directory, "nginx.conf"), configuration, { mode: 0o600 });
 	// Made here, since NGINX would make it readable to everyone.
-	await writeFile(join(directory, "error.log"), "", { flag: "a", mode: 0o600 });
+	await writeFile(edgeLog(options.dataDirectory), "", { flag: "a", mode: 0o600 });
 	await rm(join(options.dataDirectory, "run", "edge.sock"), { force: true });
 }
 

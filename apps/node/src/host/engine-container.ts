@@ -15,6 +15,7 @@ const sharedMemoryBytes = 64 * 1024 * 1024;
 
 /** Cannot be above the engine's own hard limit: it is set from inside the user namespace, where nothing is raised. */
 const openFiles = 16_384;
+const pendingSignals = 1_024;
 
 /**
  * Programs of containers are the first to go when the machine runs out of memory. The placeholder is put back below
@@ -52,6 +53,8 @@ export function containerBody(specification: ContainerSpecification, runtime: st
 			Ulimits: [
 				{ Name: "nofile", Soft: openFiles, Hard: openFiles },
 				{ Name: "core", Soft: 0, Hard: 0 },
+				// Signals that wait in a queue count as root's: all containers and the machine share one limit.
+				{ Name: "sigpending", Soft: pendingSignals, Hard: pendingSignals },
 			],
 			RestartPolicy: { Name: "no" },
 			LogConfig: { Type: "none" },

@@ -6,6 +6,7 @@ import { containerBody, labels, readStatus } from "./engine-container.ts";
 import { createEngineHttp, EngineError } from "./engine-http.ts";
 import { createLineReader } from "./line-reader.ts";
 import { protectPlaceholder } from "./placeholder.ts";
+import { boundContainer } from "./shared-limits.ts";
 
 export { EngineError } from "./engine-http.ts";
 
@@ -86,7 +87,8 @@ export function createEngine(options: { socketPath: string; log: Logger; runtime
 		async startContainer(id) {
 			await http.call({ method: "POST", path: containerPath(id, "/start"), accept: [notModified] });
 			const status = await inspectContainer(id);
-			if (status && status.pid > 0) await protectPlaceholder(status.pid);
+			if (!status || status.pid === 0) return;
+			await Promise.all([protectPlaceholder(status.pid), boundContainer(status.pid)]);
 		},
 
 		async stopContainer(id, timeoutMs) {

@@ -6,9 +6,10 @@ import {
 	RepldockError,
 	toProblem,
 } from "@repldock/protocol";
-import type { Logger } from "@repldock/service";
+import { createBackoff, type Logger } from "@repldock/service";
 import type { ContainerStatus, Engine, Volumes } from "../host.ts";
 import { reconcile, type Step } from "../reconcile/reconcile.ts";
+import { createArrivals } from "./arrivals.ts";
 import { type ContainerLife, type ContainerMove, moveContainer, stoppedLife } from "./container-life.ts";
 import { createQueues } from "./queues.ts";
 import { readState, writeState } from "./state-file.ts";
@@ -32,6 +33,8 @@ export interface PlacementsOptions {
 	/** Observed state of these projects changed. */
 	onChange(projectId: string): void;
 	log: Logger;
+	/** Shortest and longest time, in milliseconds, before what failed is tried again. */
+	retry?: { firstMs: number; mostMs: number };
 }
 
 export interface Placements {
@@ -40,8 +43,11 @@ export interface Placements {
 	/** Takes the site's full desired set and brings the node to it. */
 	apply(desired: readonly DesiredPlacement[]): Promise<void>;
 	find(projectId: string): DesiredPlacement | undefined;
-	/** Waits for a placement that is on its way. @throws RepldockError `not_placed_here` after the time. */
-	wait(projectId: string, timeoutMs: number): Promise<DesiredPlacement>;
+	/**
+	 * Waits for a placement that is on its way, in this version of the site's want or a later one.
+	 * @throws RepldockError `not_placed_here` after the time.
+	 */
+	wait(projectId: string, wantVersion: number, timeoutMs: number): Promise<DesiredPlacement>;
 	life(projectId: string): ContainerLife;
 	running(projectId: string): RunningContainer | undefined;
 	/**
@@ -56,6 +62,8 @@ export interface Placements {
 	containerEnded(projectId: string, containerId: string): Promise<void>;
 	projects(): string[];
 	observed(projectIds?: readonly string[]): ObservedPlacement[];
+	/** Tries nothing again from now on. */
+	close(): void;
 }
 
 /** Time that a container's programs get between TERM and KILL when it is stopped. */
@@ -68,9 +76,12 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	const containers = new Map<string, RunningContainer>();
 	const answeredWants = new Map<string, number>();
 	const purged = new Set<string>();
-	const waiting = new Map<string, Set<() => void>>();
+	const arrivals = createArrivals();
 	const queues = createQueues();
 	const starts = new Map<string, Promise<RunningContainer>>();
+	const backoff = createBackoff(options.retry?.firstMs ?? 1_000, options.retry?.mostMs ?? 30_000);
+	let retryTimer: NodeJS.Timeout | undefined;
+	let closed = false;
 	let saving: Promise<void> = Promise.resolve();
 
 	const lifeOf = (projectId: string) => lives.get(projectId) ?? stoppedLife;
@@ -101,6 +112,10 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	}
 
 	async function createVolume(placement: DesiredPlacement) {
+		// One that waited behind the removal must not bring an empty volume back, which nobody would ever remove.
+		if (placement.want === "purged") {
+			throw new RepldockError("not_placed_here", "This project is being removed for good.");
+		}
 		await volumes.create(
 			placement.projectId,
 			join(options.templatesDirectory, placement.template),
@@ -112,6 +127,8 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		const { projectId } = placement;
 		const present = containers.get(projectId);
 		if (present && lifeOf(projectId).state === "running") return present;
+		// A stop that failed half-way: what it left is cleared away first.
+		if (present) await stopContainer(projectId);
 		const startedAtMs = performance.now();
 		move(projectId, { kind: "start" });
 		// Answered whether it works or not: a start that fails is tried again when a person asks, not for ever.
@@ -142,12 +159,14 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			log.error({ err: error, projectId, generation: placement.generation }, "container could not be started");
 			if (containerId) {
 				// If the engine refuses this as well, the next reconciliation removes what is left.
-				await engine
-					.removeContainer(containerId)
-					.catch((cause: unknown) => log.error({ err: cause }, "container was kept"));
+				await engine.removeContainer(containerId).catch((cause: unknown) => {
+					log.error({ err: cause }, "container was kept");
+					reconcileLater();
+				});
 			}
 			const problem = startProblem(error);
-			move(projectId, { kind: "failed", problem });
+			// The project may have been taken from this node meanwhile; then nobody asks how it is.
+			if (lifeOf(projectId).state === "starting") move(projectId, { kind: "failed", problem });
 			throw new RepldockError(problem.code, problem.detail, { cause: error });
 		}
 	}
@@ -195,8 +214,46 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	}
 
 	async function bringAbout(): Promise<void> {
+		clearTimeout(retryTimer);
+		retryTimer = undefined;
+		try {
+			if (await carryOutAll()) backoff.reset();
+			else reconcileLater();
+		} catch (error) {
+			log.error({ err: error }, "the node's containers and volumes could not be looked at");
+			reconcileLater();
+		}
+	}
+
+	/** The site tells what it wants only when that changes, so what failed is tried again from here. */
+	function reconcileLater() {
+		if (closed) return;
+		retryTimer ??= setTimeout(() => void queues.run("reconcile", bringAbout), backoff.nextMs());
+		retryTimer.unref();
+	}
+
+	/** Runs all steps side by side, so that one project's trouble is not the others'. @returns whether all succeeded. */
+	async function carryOutEach(steps: readonly Step[]): Promise<boolean> {
+		const succeeded = await Promise.all(
+			steps.map((step) =>
+				carryOut(step).then(
+					() => true,
+					(error: unknown) => {
+						log.error({ err: error, projectId: step.projectId, step: step.kind }, "a step failed; it is tried again");
+						return false;
+					},
+				),
+			),
+		);
+		return succeeded.every(Boolean);
+	}
+
+	/** @returns whether the node is now what the site wants. */
+	async function carryOutAll(): Promise<boolean> {
+		const listed = await engine.listContainers();
+		for (const container of listed) answerRunning(container);
 		const steps = reconcile(desired, {
-			containers: (await engine.listContainers()).map((container) => ({
+			containers: listed.map((container) => ({
 				id: container.id,
 				projectId: container.projectId,
 				generation: container.generation,
@@ -205,12 +262,27 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			volumes: new Set(await volumes.list()),
 			answeredWants,
 		});
-		await Promise.all(steps.map(carryOut));
+		// First what is in the way: a start beside it would take the old container for the new one.
+		const cleared = await carryOutEach(steps.filter(({ kind }) => kind === "removeContainer"));
+		const done = await carryOutEach(steps.filter(({ kind }) => kind !== "removeContainer"));
 		for (const placement of desired.values()) {
 			if (placement.want !== "purged" || purged.has(placement.projectId)) continue;
 			if (await volumes.exists(placement.projectId)) continue;
 			purged.add(placement.projectId);
 			options.onChange(placement.projectId);
+		}
+		return cleared && done;
+	}
+
+	/**
+	 * A container that runs answers every want up to now. Otherwise one that is stopped for want of use would come back
+	 * because the project was opened again while it ran.
+	 */
+	function answerRunning({ projectId, generation, state }: ContainerStatus) {
+		const placement = desired.get(projectId);
+		if (placement?.want !== "running" || placement.generation !== generation) return;
+		if (state === "running" && lifeOf(projectId).state === "running") {
+			answeredWants.set(projectId, placement.wantVersion);
 		}
 	}
 
@@ -230,11 +302,16 @@ export function createPlacements(options: PlacementsOptions): Placements {
 				if (placement.want !== "running") {
 					throw new RepldockError("not_running", "This project is stopped. Open it again to start it.");
 				}
-				return startContainer(placement);
+				const container = await startContainer(placement);
+				// What the site wants may have changed while it started, unseen by a look at the node in that moment.
+				const current = desired.get(projectId);
+				if (current?.want === "running" && current.generation === placement.generation) return container;
+				await stopContainer(projectId);
+				throw new RepldockError("not_running", "This project was stopped in this moment. Open it again to start it.");
 			})
 			.finally(() => {
 				starts.delete(projectId);
-				void save();
+				void save().catch((error: unknown) => log.error({ err: error }, "the answered wants were not kept"));
 			});
 		starts.set(projectId, start);
 		return start;
@@ -256,41 +333,33 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		},
 
 		async apply(placements) {
+			const before = new Map([...desired].map(([projectId, placement]) => [projectId, JSON.stringify(placement)]));
 			desired.clear();
 			for (const placement of placements) {
 				desired.set(placement.projectId, placement);
-				for (const wake of waiting.get(placement.projectId) ?? []) wake();
+				arrivals.tell(placement.projectId);
 			}
 			for (const projectId of lives.keys())
 				if (!desired.has(projectId) && !containers.has(projectId)) lives.delete(projectId);
 			for (const projectId of answeredWants.keys()) if (!desired.has(projectId)) answeredWants.delete(projectId);
 			for (const projectId of purged) if (!desired.has(projectId)) purged.delete(projectId);
-			for (const projectId of desired.keys()) options.onChange(projectId);
-			await save();
+			// Those alone that changed: telling of thousands for each project that somebody opens would drown the site.
+			for (const [projectId, placement] of desired) {
+				if (before.get(projectId) !== JSON.stringify(placement)) options.onChange(projectId);
+			}
+			// A full disk keeps the old set in the file; the node follows the new one all the same.
+			await save().catch((error: unknown) => log.error({ err: error }, "the desired placements were not kept"));
 			await queues.run("reconcile", bringAbout);
 		},
 
 		find: (projectId) => desired.get(projectId),
 
-		wait(projectId, timeoutMs) {
-			const placement = desired.get(projectId);
-			if (placement) return Promise.resolve(placement);
-			return new Promise((resolve, reject) => {
-				const wakes = waiting.get(projectId) ?? new Set();
-				waiting.set(projectId, wakes);
-				const settle = () => {
-					clearTimeout(timer);
-					wakes.delete(settle);
-					if (wakes.size === 0) waiting.delete(projectId);
-					try {
-						resolve(placed(projectId));
-					} catch (error) {
-						reject(error);
-					}
-				};
-				const timer = setTimeout(settle, timeoutMs);
-				wakes.add(settle);
-			});
+		async wait(projectId, wantVersion, timeoutMs) {
+			const isHere = () => (desired.get(projectId)?.wantVersion ?? -1) >= wantVersion;
+			await arrivals.until(projectId, isHere, timeoutMs);
+			const placement = placed(projectId);
+			if (isHere()) return placement;
+			throw new RepldockError("not_placed_here", "The server has not heard of this yet. Try again in a moment.");
 		},
 
 		life: lifeOf,
@@ -303,9 +372,16 @@ export function createPlacements(options: PlacementsOptions): Placements {
 
 		async stop(projectId) {
 			await queues.run(projectId, () => stopContainer(projectId));
+			// Opened in the moment in which it stopped: then it is wanted again.
+			const placement = desired.get(projectId);
+			if (placement?.want === "running" && (answeredWants.get(projectId) ?? -1) < placement.wantVersion) {
+				await queues.run("reconcile", bringAbout);
+			}
 		},
 
 		async containerEnded(projectId, containerId) {
+			// The news may come before the start that it ends is done.
+			await starts.get(projectId)?.catch(() => undefined);
 			if (containers.get(projectId)?.containerId !== containerId || lifeOf(projectId).state === "stopping") return;
 			await queues.run(projectId, async () => {
 				await engine.removeContainer(containerId);
@@ -314,6 +390,11 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		},
 
 		projects: () => [...desired.keys()],
+
+		close() {
+			closed = true;
+			clearTimeout(retryTimer);
+		},
 
 		observed(projectIds = [...desired.keys()]) {
 			return projectIds.flatMap((projectId) => {

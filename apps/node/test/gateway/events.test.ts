@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdir, readFile, rename, watch, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { documentTextName } from "@repldock/protocol";
@@ -134,4 +135,16 @@ test("nonsense closes the socket that sent it and no other", async () => {
 	const pong = nextEvent(good, "pong");
 	send(good, { type: "ping", at: 7 });
 	expect(await pong).toEqual({ type: "pong", at: 7 });
+});
+
+test("people who only look, and one person alone, cannot take all places of a project", async () => {
+	const viewers = ["v1", "v2", "v3"].map((sub) => ({ sub, rights: "view" as const }));
+	for (const viewer of viewers) {
+		const token = await rig.enter(viewer);
+		const opened = Array.from({ length: 64 }, () => once(rig.socket(token), "open"));
+		await Promise.all(opened);
+		expect(await ending(rig.socket(token))).toBe(429);
+	}
+	expect(await ending(rig.socket(await rig.enter({ sub: "v4", rights: "view" })))).toBe(429);
+	await connect();
 });

@@ -159,6 +159,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 				projectId,
 				rights: "edit",
 				rightsVersion: 3,
+				wantVersion: 1,
 				iat: now,
 				exp: now + 60,
 				...change,

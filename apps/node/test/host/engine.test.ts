@@ -1,9 +1,10 @@
 import { once } from "node:events";
-import { stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createEngine, EngineError } from "../../src/host/engine.ts";
+import { raiseSharedLimits, restoreSharedLimits, sharedLimitsDirectory } from "../../src/host/shared-limits.ts";
 import { ensureUserNamespaceRange, mappedRunnerId } from "../../src/host/subordinate-ids.ts";
 import type { EngineEvent } from "../../src/host.ts";
 import { execute, findLeftovers, log, type Machine, startMachine } from "./machine.ts";
@@ -81,6 +82,34 @@ test("a program in a container is fenced in", async () => {
 		"16384",
 		"nameserver 127.0.0.1",
 	]);
+});
+
+test("a container takes its share of the machine's inotify, and no more", async () => {
+	const setting = async () => Number(await readFile("/proc/sys/fs/inotify/max_user_instances", "utf8"));
+	// The machine's own directory, since instances that run beside this test need the limits too.
+	const [one, two] = [`${machine.networkOptions.bridge}-1`, `${machine.networkOptions.bridge}-2`];
+	await raiseSharedLimits(sharedLimitsDirectory, one);
+	await raiseSharedLimits(sharedLimitsDirectory, two);
+	try {
+		await restoreSharedLimits(sharedLimitsDirectory, one);
+		expect(await setting()).toBeGreaterThanOrEqual(1_000_000);
+		const container = await machine.startContainer();
+		const number = process.arch === "arm64" ? 26 : 294;
+		const program = `$count++ while syscall(${number}, 0) >= 0; print "$count instances, $!"`;
+		const { output } = await execute(machine.engine, container.id, ["perl", "-e", program]);
+		expect(output).toBe("256 instances, Too many open files");
+	} finally {
+		await restoreSharedLimits(sharedLimitsDirectory, two);
+	}
+	const left = await readdir(sharedLimitsDirectory);
+	expect(left.filter((name) => name === one || name === two)).toEqual([]);
+});
+
+test("a program cannot use io_uring", async () => {
+	const container = await machine.startContainer();
+	const program = "my $parameters = chr(0) x 120; syscall(425, 1, $parameters); print $!";
+	const { output } = await execute(machine.engine, container.id, ["perl", "-e", program]);
+	expect(output).toMatch(/not permitted|not implemented/);
 });
 
 test("a terminal has the size that was asked for and is resized", async () => {

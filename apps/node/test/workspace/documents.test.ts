@@ -1,9 +1,10 @@
-import { appendFile, mkdir, readdir, readFile, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rename, rm, stat, symlink, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { documentMaxBytes, documentTextName, RepldockError } from "@repldock/protocol";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import * as Y from "yjs";
 import { awarenessFrame, requestFrame, updateFrame } from "../../src/workspace/documents/frames.ts";
+import { journalsKeptBytes } from "../../src/workspace/documents/limits.ts";
 import { MalformedFrameError } from "../../src/workspace/documents/yjs-update.ts";
 import { createPage, type DocumentRig, startDocumentRig } from "./rig.ts";
 
@@ -265,3 +266,21 @@ test("a journal with a torn end is read as far as it goes", async () => {
 	await page.untilSaved();
 	expect(await onDisk("a.txt")).toBe("21text");
 });
+
+test("journals of closed documents stay within bounds, whatever is made, opened and removed", async () => {
+	const text = "0123456789abcde\n".repeat(documentMaxBytes / 16);
+	const rounds = Math.ceil(journalsKeptBytes / documentMaxBytes) + 3;
+	for (let round = 0; round < rounds; round += 1) {
+		await writeFile(at(`${round}.txt`), text);
+		const page = createPage();
+		await page.connect(rig.store(), `${round}.txt`);
+		page.disconnect();
+		await expect.poll(() => rig.store().isBusy(), { interval: 2 }).toBe(false);
+		await rm(at(`${round}.txt`));
+	}
+	const journalBytes = async () => {
+		const files = (await readdir(rig.journals())).map((name) => stat(join(rig.journals(), name)));
+		return (await Promise.all(files)).reduce((sum, { size }) => sum + size, 0);
+	};
+	await expect.poll(journalBytes, { timeout: 5_000 }).toBeLessThanOrEqual(journalsKeptBytes);
+}, 60_000);

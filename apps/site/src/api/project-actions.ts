@@ -123,6 +123,7 @@ export async function grantTicket(parts: ApiParts, id: string, user: User): Prom
 		projectId: id,
 		rights: current.rights,
 		rightsVersion,
+		wantVersion: placement.wantVersion,
 	});
 	return { ticket, gatewayUrl: placement.gatewayUrl, rights: current.rights };
 }

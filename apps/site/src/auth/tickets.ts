@@ -8,6 +8,7 @@ export interface TicketRequest {
 	readonly projectId: string;
 	readonly rights: Rights;
 	readonly rightsVersion: number;
+	readonly wantVersion: number;
 }
 
 export interface TicketSigner {
@@ -26,8 +27,8 @@ export async function createTicketSigner(text: string): Promise<TicketSigner> {
 	const key = await importJWK(jwk, "EdDSA");
 	return {
 		publicKey: TicketKey.parse({ kid, kty: jwk.kty, crv: jwk.crv, x: jwk.x }),
-		sign({ nodeId, user, projectId, rights, rightsVersion }) {
-			return new SignJWT({ name: user.name, projectId, rights, rightsVersion })
+		sign({ nodeId, user, projectId, rights, rightsVersion, wantVersion }) {
+			return new SignJWT({ name: user.name, projectId, rights, rightsVersion, wantVersion })
 				.setProtectedHeader({ alg: "EdDSA", kid })
 				.setIssuer(ticketIssuer)
 				.setAudience(nodeId)

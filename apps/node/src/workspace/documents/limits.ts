@@ -28,6 +28,7 @@ export const documentsPerClient = 200;
 export const textBytesPerWorkspace = 128 * 1024 * 1024;
 /** Journals of closed documents that are kept for clients who were offline, the newest ones. */
 export const journalsKept = 1_000;
+export const journalsKeptBytes = 64 * 1024 * 1024;
 
 export const awarenessMaxBytes = 16 * 1024;
 export const awarenessStatesPerClient = 8;

@@ -1,4 +1,4 @@
-import { rm, stat } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RepldockError, toProblem } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
@@ -8,7 +8,8 @@ import { createDocument, type Document } from "./document.ts";
 import type { DocumentClient } from "./document-client.ts";
 import { readFrame } from "./frames.ts";
 import { type JournalContent, journalFile, listJournals, readJournal } from "./journal.ts";
-import { documentsPerClient, documentsPerWorkspace, journalsKept, textBytesPerWorkspace } from "./limits.ts";
+import { createJournalShelf } from "./journal-shelf.ts";
+import { documentsPerClient, documentsPerWorkspace, textBytesPerWorkspace } from "./limits.ts";
 import { openFile } from "./open-file.ts";
 
 /** All open documents of one project. */
@@ -67,6 +68,16 @@ export function createDocumentStore(options: DocumentStoreOptions): DocumentStor
 	const closing = new Map<string, Promise<void>>();
 	/** Clients whose socket closed, perhaps while a document of theirs was being opened. */
 	const gone = new WeakSet<DocumentClient>();
+	/** Journals with edits that could not be brought into their files. */
+	const unrecovered = new Set<string>();
+	const shelf = createJournalShelf({
+		directory,
+		isInUse(file) {
+			const paths = [...byPath.keys(), ...closing.keys()];
+			return unrecovered.has(file) || paths.some((path) => journalFile(directory, path) === file);
+		},
+		log,
+	});
 	let nextNumber = 1;
 	let disposed = false;
 
@@ -143,7 +154,9 @@ export function createDocumentStore(options: DocumentStoreOptions): DocumentStor
 			.then(() => {
 				if (closing.get(path) === end) closing.delete(path);
 				options.onSettled();
-			});
+				return shelf.added(journalFile(directory, path));
+			})
+			.catch((error: unknown) => log.error({ err: error }, "the journal of a closed document could not be looked at"));
 		closing.set(path, end);
 		options.onDirectories();
 	}
@@ -212,23 +225,19 @@ export function createDocumentStore(options: DocumentStoreOptions): DocumentStor
 		},
 
 		async recover() {
-			const journals: { file: string; modifiedAtMs: number }[] = [];
 			for (const file of await listJournals(directory)) {
 				const journal = await readJournalOrNull(file);
-				if (!journal || !hasUnsavedEdits(journal)) {
-					journals.push({ file, modifiedAtMs: (await stat(file)).mtimeMs });
-					continue;
-				}
+				if (!journal || !hasUnsavedEdits(journal)) continue;
 				try {
 					const document = await acquire(journal.header.path, journal);
 					await document.keeper.flush();
 					letGo(document);
 				} catch (error) {
+					unrecovered.add(file);
 					log.error({ err: error }, "unsaved edits of a document could not be recovered");
 				}
 			}
-			journals.sort((left, right) => right.modifiedAtMs - left.modifiedAtMs);
-			for (const { file } of journals.slice(journalsKept)) await rm(file, { force: true });
+			await shelf.trim();
 		},
 
 		directories: () => new Set([...byNumber.values()].map(({ keeper }) => parentOf(keeper.path()))),

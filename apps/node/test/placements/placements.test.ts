@@ -1,0 +1,214 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DesiredPlacement } from "@repldock/protocol";
+import { createLog } from "@repldock/service";
+import { expect, onTestFinished, test } from "vitest";
+import type { ContainerStatus, Engine, Volumes } from "../../src/host.ts";
+import { createPlacements } from "../../src/placements/placements.ts";
+
+const projectId = "0b9c7a52-1111-4222-8333-444455556666";
+const otherId = "0b9c7a52-1111-4222-8333-777788889999";
+
+function placement(change: Partial<DesiredPlacement> = {}): DesiredPlacement {
+	return {
+		projectId,
+		generation: 1,
+		want: "running",
+		wantVersion: 1,
+		slug: "app",
+		owner: { id: "o", name: "Owner" },
+		template: "node",
+		visibility: "private",
+		rightsVersion: 1,
+		limits: { memoryBytes: 1, cpus: 1, pids: 8, diskBytes: 1 },
+		...change,
+	};
+}
+
+/** Placements on an engine and volumes in memory, whose calls a test holds up or lets fail. */
+async function rig() {
+	const directory = await mkdtemp(join(tmpdir(), "repldock-placements-"));
+	const containers = new Map<string, ContainerStatus>();
+	const volumes = new Set<string>();
+	const before = {
+		create: async () => {},
+		start: async () => {},
+		inspect: async () => {},
+		stop: async () => {},
+		removeVolume: async () => {},
+	};
+	const changes: string[] = [];
+	let created = 0;
+	const engine = {
+		listContainers: async () => [...containers.values()],
+		async createContainer({ projectId, generation, slug }: { projectId: string; generation: number; slug: string }) {
+			await before.create();
+			created += 1;
+			const id = `c${created}`;
+			const more = { pid: 0, address: null, image: "", outOfMemory: false, state: "created" as const };
+			containers.set(id, { id, projectId, generation, slug, ...more });
+			return { id };
+		},
+		async startContainer(id: string) {
+			await before.start();
+			const container = containers.get(id);
+			if (!container) throw new Error("no such container");
+			containers.set(id, { ...container, state: "running", pid: 7, address: "10.0.0.2" });
+		},
+		async inspectContainer(id: string) {
+			const status = containers.get(id) ?? null;
+			await before.inspect();
+			return status;
+		},
+		async stopContainer() {
+			await before.stop();
+		},
+		async removeContainer(id: string) {
+			containers.delete(id);
+		},
+	} as unknown as Engine;
+	const placements = createPlacements({
+		engine,
+		volumes: {
+			create: async (id: string) => void volumes.add(id),
+			async remove(id: string) {
+				await before.removeVolume();
+				volumes.delete(id);
+			},
+			exists: async (id: string) => volumes.has(id),
+			list: async () => [...volumes],
+			path: (id: string) => `/volumes/${id}`,
+		} as unknown as Volumes,
+		image: "image",
+		templatesDirectory: "/templates",
+		stateFile: join(directory, "desired.json"),
+		onChange: (id) => changes.push(id),
+		log: createLog("test", "silent"),
+		retry: { firstMs: 1, mostMs: 1 },
+	});
+	onTestFinished(async () => {
+		placements.close();
+		// A state file may just be written.
+		await rm(directory, { recursive: true, maxRetries: 10, retryDelay: 10 });
+	});
+	return { placements, containers, volumes, before, changes, created: () => created };
+}
+
+/** A moment that a call waits in until the test opens it. */
+function hold() {
+	const reached = Promise.withResolvers<void>();
+	const gate = Promise.withResolvers<void>();
+	const wait = () => {
+		reached.resolve();
+		return gate.promise;
+	};
+	return { wait, reached: reached.promise, open: gate.resolve };
+}
+
+const until = (condition: () => boolean) => expect.poll(condition, { interval: 2 }).toBe(true);
+
+test("a project that is stopped while it starts does not run afterwards", async () => {
+	const { placements, containers, before } = await rig();
+	await placements.apply([placement()]);
+	await placements.stop(projectId);
+	const held = hold();
+	before.create = held.wait;
+	const started = placements.ensureRunning(projectId);
+	await held.reached;
+	// The engine shows no container of it yet.
+	await placements.apply([placement({ want: "stopped", wantVersion: 2 })]);
+	held.open();
+	await expect(started).rejects.toMatchObject({ code: "not_running" });
+	expect(containers.size).toBe(0);
+	expect(placements.life(projectId).state).toBe("stopped");
+});
+
+test("a project that is taken away while somebody starts it leaves no container", async () => {
+	const { placements, containers, before } = await rig();
+	const held = hold();
+	await placements.apply([placement({ want: "stopped" })]);
+	before.inspect = held.wait;
+	const started = placements.apply([placement({ wantVersion: 2 })]);
+	await held.reached;
+	const opened = placements.ensureRunning(projectId);
+	const gone = placements.apply([]);
+	held.open();
+	await expect(opened).rejects.toMatchObject({ code: "not_running" });
+	await Promise.all([started, gone]);
+	expect(containers.size).toBe(0);
+});
+
+test("a stop that the engine refuses is tried again, and other projects do not wait for it", async () => {
+	const { placements, containers, before } = await rig();
+	await placements.apply([placement()]);
+	let refusals = 2;
+	before.stop = async () => {
+		refusals -= 1;
+		if (refusals >= 0) throw new Error("the engine is busy");
+	};
+	await placements.apply([placement({ want: "stopped", wantVersion: 2 }), placement({ projectId: otherId })]);
+	expect(placements.life(otherId).state).toBe("running");
+	await until(() => placements.life(projectId).state === "stopped");
+	expect([...containers.values()].map((container) => container.projectId)).toEqual([otherId]);
+});
+
+test("a volume that cannot be removed does not keep the agent from starting", async () => {
+	const { placements, volumes, before } = await rig();
+	await placements.apply([placement({ want: "stopped" })]);
+	volumes.add(projectId);
+	let refusals = 1;
+	before.removeVolume = async () => {
+		refusals -= 1;
+		if (refusals >= 0) throw new Error("busy");
+	};
+	await placements.apply([placement({ want: "purged", wantVersion: 2 })]);
+	await until(() => placements.observed()[0]?.state === "purged");
+	expect(volumes.size).toBe(0);
+	await expect(placements.ensureVolume(projectId)).rejects.toMatchObject({ code: "not_placed_here" });
+	expect(volumes.size).toBe(0);
+});
+
+test("a container whose stop failed half-way is cleared away when the project is opened", async () => {
+	const { placements, before, created } = await rig();
+	await placements.apply([placement()]);
+	before.stop = () => Promise.reject(new Error("the engine is busy"));
+	await expect(placements.stop(projectId)).rejects.toThrow("busy");
+	expect(placements.life(projectId).state).toBe("stopping");
+	before.stop = async () => {};
+	await placements.ensureRunning(projectId);
+	expect(placements.life(projectId).state).toBe("running");
+	expect(created()).toBe(2);
+});
+
+test("a container that ends before its start is done does not stay as running", async () => {
+	const { placements, before } = await rig();
+	await placements.apply([placement({ want: "stopped" })]);
+	const held = hold();
+	before.inspect = held.wait;
+	const started = placements.apply([placement({ wantVersion: 2 })]);
+	await held.reached;
+	const ended = placements.containerEnded(projectId, "c1");
+	held.open();
+	await Promise.all([started, ended]);
+	expect(placements.life(projectId).state).toBe("stopped");
+});
+
+test("a project that was opened twice stays stopped once nobody uses it", async () => {
+	const { placements, created } = await rig();
+	await placements.apply([placement()]);
+	await placements.apply([placement({ wantVersion: 2 })]);
+	await placements.stop(projectId);
+	await placements.apply([placement({ wantVersion: 2 }), placement({ projectId: otherId, want: "stopped" })]);
+	expect(placements.life(projectId).state).toBe("stopped");
+	expect(created()).toBe(1);
+});
+
+test("a change of one project is not told of all the others", async () => {
+	const { placements, changes } = await rig();
+	const other = placement({ projectId: otherId, want: "stopped" });
+	await placements.apply([placement({ want: "stopped" }), other]);
+	changes.length = 0;
+	await placements.apply([placement({ want: "stopped", visibility: "public" }), other]);
+	expect(changes).toEqual([projectId]);
+});
