@@ -57,6 +57,9 @@ export async function startTestInstance(environment: Record<string, string> = {}
 	const output = await repldock(["up", "--detach", "--json", "--data", data, "--http-port", String(httpPort)], {
 		REPLDOCK_EGRESS: "closed",
 		REPLDOCK_VOLUMES_SIZE: "8G",
+		// One person makes the projects of all tests.
+		REPLDOCK_PROJECTS_PER_USER: "1000",
+		REPLDOCK_RUNNING_PER_USER: "1000",
 		...environment,
 	});
 	const { siteUrl, operatorLink } = JSON.parse(output) as { siteUrl: string; operatorLink: string };

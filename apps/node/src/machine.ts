@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { isIPv4 } from "node:net";
 import { join } from "node:path";
 import type { Logger } from "@repldock/service";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
@@ -39,11 +40,12 @@ export function volumeStore(config: NodeConfig, paths: NodePaths): { store: Volu
 export async function prepareMachine(config: NodeConfig, paths: NodePaths): Promise<NodePlan> {
 	const subnet = (await readSubnet(paths)) ?? (await chooseSubnet(config.subnet));
 	await rememberSubnet(paths, subnet);
-	await network(config, paths, subnet).ensure();
+	const servers = config.egress === "open" ? await nameServers() : [];
+	await network(config, paths, subnet, servers).ensure();
 	await raiseSharedLimits(sharedLimitsDirectory, paths.instance);
 	const { store, mountPoint } = volumeStore(config, paths);
 	await mountVolumes(store, mountPoint);
-	const engine = engineOptions(paths, config.egress === "open" ? await nameServers() : []);
+	const engine = engineOptions(paths, servers);
 	await prepareEngine(engine);
 	await prepareEdge({
 		dataDirectory: paths.data,
@@ -84,15 +86,16 @@ export async function releaseMachine(config: NodeConfig, paths: NodePaths): Prom
 	const { store, mountPoint } = volumeStore(config, paths);
 	await unmountVolumes(store, mountPoint);
 	const subnet = await readSubnet(paths);
-	if (subnet) await network(config, paths, subnet).release();
+	if (subnet) await network(config, paths, subnet, []).release();
 	await restoreSharedLimits(sharedLimitsDirectory, paths.instance);
 }
 
-function network(config: NodeConfig, paths: NodePaths, subnet: string) {
+function network(config: NodeConfig, paths: NodePaths, subnet: string, servers: readonly string[]) {
 	return createNetwork({
 		bridge: paths.bridge,
 		subnet,
 		egress: config.egress,
+		nameServers: servers,
 		table: paths.table,
 		stateFile: join(paths.data, "network.json"),
 	});
@@ -113,7 +116,7 @@ async function nameServers(): Promise<string[]> {
 	for (const path of ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"]) {
 		const text = await readFile(path, "utf8").catch(() => "");
 		const servers = [...text.matchAll(/^nameserver\s+([\d.]+)/gm)].flatMap(([, address]) => address ?? []);
-		const reachable = servers.filter((address) => !address.startsWith("127."));
+		const reachable = servers.filter((address) => isIPv4(address) && !address.startsWith("127."));
 		if (reachable.length > 0) return reachable;
 	}
 	return [];

@@ -63,6 +63,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		volumes,
 		image: paths.image,
 		templatesDirectory: config.templatesDirectory,
+		slots: config.slots,
 		stateFile: paths.desired,
 		onChange(projectId) {
 			const life = placements.life(projectId);

@@ -120,6 +120,18 @@ export const siteOptions = {
 		parse: parse.bytes,
 		description: "Disk space of a new project's files.",
 	},
+	projectsPerUser: {
+		variable: "REPLDOCK_PROJECTS_PER_USER",
+		fallback: "100",
+		parse: parse.integer(1, 1_000_000),
+		description: "Most projects that one person may have, those in the trash included.",
+	},
+	runningPerUser: {
+		variable: "REPLDOCK_RUNNING_PER_USER",
+		fallback: "20",
+		parse: parse.integer(1, 1_000_000),
+		description: "Most projects of one person whose containers may run at the same time.",
+	},
 	trashTimeMs: {
 		variable: "REPLDOCK_TRASH_TIME",
 		fallback: "7d",

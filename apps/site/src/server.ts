@@ -80,6 +80,8 @@ export async function startSite(config: SiteConfig, log: Logger): Promise<Runnin
 				pids: config.projectPids,
 				diskBytes: config.projectDiskBytes,
 			},
+			projectsPerUser: config.projectsPerUser,
+			runningPerUser: config.runningPerUser,
 			trashTimeMs,
 			apps,
 			siteUrl,

@@ -12,6 +12,7 @@ export const errorStatus = {
 	wrong_credentials: 401,
 	not_allowed: 403,
 	registration_closed: 403,
+	limit_reached: 403,
 	not_found: 404,
 	file_not_found: 404,
 	already_exists: 409,

@@ -20,6 +20,10 @@ const inputFrameMostBytes = 1024 * 1024;
 /** Half-open connections are found, and proxies kept from closing quiet ones. */
 const pingEveryMs = 25_000;
 const mostSocketsPerProject = 256;
+/** Places that people who only look cannot take from those who work. */
+const mostViewersPerProject = 192;
+/** Output in flight is bounded by the window; events and answers to pings by this, on top of it. */
+const bufferedMostBytes = 4 * 1024 * 1024;
 /** Longest time that a timer can be set to. */
 const timerMostMs = 2 ** 31 - 1;
 
@@ -35,6 +39,8 @@ export function createBrowserServer(options: { ptys: Ptys; access: AccessControl
 	const webSockets = new WebSocketServer({
 		noServer: true,
 		perMessageDeflate: false,
+		// Answered below: a client that pings and never reads would fill the memory with answers.
+		autoPong: false,
 		maxPayload: inputFrameMostBytes,
 		handleProtocols: () => socketSubprotocol,
 	});
@@ -64,7 +70,8 @@ export function createBrowserServer(options: { ptys: Ptys; access: AccessControl
 			webSocket.close(1000, "closed");
 			return;
 		}
-		if (countSockets(claims.projectId) >= mostSocketsPerProject) {
+		const { all, viewers } = countSockets(claims.projectId);
+		if (all >= mostSocketsPerProject || (claims.rights === "view" && viewers >= mostViewersPerProject)) {
 			webSocket.close(closePolicy, "too many sockets");
 			return;
 		}
@@ -87,6 +94,9 @@ export function createBrowserServer(options: { ptys: Ptys; access: AccessControl
 		webSocket.on("pong", () => {
 			known.alive = true;
 		});
+		webSocket.on("ping", (data) => {
+			if (webSocket.bufferedAmount < bufferedMostBytes) webSocket.pong(data);
+		});
 		webSocket.on("close", () => {
 			clearTimeout(expiry);
 			sockets.delete(webSocket);
@@ -94,10 +104,9 @@ export function createBrowserServer(options: { ptys: Ptys; access: AccessControl
 		});
 	}
 
-	function countSockets(projectId: string): number {
-		let count = 0;
-		for (const { claims } of sockets.values()) if (claims.projectId === projectId) count += 1;
-		return count;
+	function countSockets(projectId: string): { all: number; viewers: number } {
+		const ofProject = [...sockets.values()].filter(({ claims }) => claims.projectId === projectId);
+		return { all: ofProject.length, viewers: ofProject.filter(({ claims }) => claims.rights === "view").length };
 	}
 
 	const pinging = setInterval(() => {
@@ -126,7 +135,11 @@ export function createBrowserServer(options: { ptys: Ptys; access: AccessControl
 
 function viewerSocket(webSocket: WebSocket): ViewerSocket {
 	return {
-		sendText: (text) => webSocket.send(text),
+		sendText(text) {
+			// Who makes events and does not read them is cut off, and resumes by its offset when it comes back.
+			if (webSocket.bufferedAmount > bufferedMostBytes) webSocket.terminate();
+			else webSocket.send(text);
+		},
 		sendBytes: (bytes) => webSocket.send(bytes),
 		pauseInput: () => webSocket.pause(),
 		resumeInput: () => webSocket.resume(),

@@ -23,10 +23,19 @@ const notPublic = [
  * The whole packet filter of a node as one script, which `nft -f` applies at once or not at all. Containers answer the
  * connections that the node opens to them; of their own they reach neither the node nor each other.
  */
-export function filterScript(options: { bridge: string; subnet: string; egress: Egress; table: string }): string {
-	const { bridge, subnet, egress, table } = options;
+export function filterScript(options: {
+	bridge: string;
+	subnet: string;
+	egress: Egress;
+	table: string;
+	/** Name servers of containers; they may have private addresses, and then only answer questions of names. */
+	nameServers: readonly string[];
+}): string {
+	const { bridge, subnet, egress, table, nameServers } = options;
+	const named = `ip daddr { ${nameServers.join(", ")} } meta l4proto { tcp, udp } th dport 53 accept`;
 	const publicOnly = [
 		`ip saddr != ${subnet} counter drop`,
+		...(nameServers.length > 0 ? [named] : []),
 		`ip daddr { ${notPublic.join(", ")} } counter reject with icmp type admin-prohibited`,
 		"fib daddr type != unicast counter drop",
 		"meta l4proto tcp accept",

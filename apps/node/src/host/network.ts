@@ -12,6 +12,8 @@ export interface NetworkOptions {
 	/** CIDR of the containers' addresses; the node takes the first one. */
 	subnet: string;
 	egress: Egress;
+	/** IPv4 addresses that containers ask for names; used when egress is open. */
+	nameServers: readonly string[];
 	/** Name of the nftables table, family inet. */
 	table: string;
 	/** File that remembers settings of the machine which `ensure` changed, so that a later process can restore them. */
@@ -25,7 +27,7 @@ const Remembered = z.object({ forwarding: z.string() });
 
 /** The node's bridge and packet filter. */
 export function createNetwork(options: NetworkOptions): Network {
-	const { bridge, subnet, egress, table, stateFile } = options;
+	const { bridge, subnet, egress, table, nameServers, stateFile } = options;
 	if (!namePattern.test(bridge)) throw new Error(`${bridge} is not a good bridge name.`);
 	if (!namePattern.test(table)) throw new Error(`${table} is not a good table name.`);
 	const gateway = gatewayOf(subnet);
@@ -61,7 +63,7 @@ export function createNetwork(options: NetworkOptions): Network {
 		async ensure() {
 			await loadBridgeFilter();
 			// The filter first: it names interfaces that need not exist yet, and nothing is open for a moment.
-			await runCommand("nft", ["-f", "-"], { input: filterScript({ bridge, subnet, egress, table }) });
+			await runCommand("nft", ["-f", "-"], { input: filterScript({ bridge, subnet, egress, table, nameServers }) });
 			await ensureBridge();
 			if (egress === "open") await ensureForwarding();
 		},

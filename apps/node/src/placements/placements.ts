@@ -29,6 +29,8 @@ export interface PlacementsOptions {
 	volumes: Volumes;
 	image: string;
 	templatesDirectory: string;
+	/** Most containers at a time. */
+	slots: number;
 	stateFile: string;
 	/** Observed state of these projects changed. */
 	onChange(projectId: string): void;
@@ -123,6 +125,15 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		);
 	}
 
+	/** Starts that are under way have their slot already. @throws RepldockError `no_node` when all are taken. */
+	function requireFreeSlot(projectId: string) {
+		const others = [...lives].filter(
+			([id, { state }]) => id !== projectId && state !== "stopped" && state !== "failed",
+		);
+		if (others.length < options.slots) return;
+		throw new RepldockError("no_node", "This server is full now. Stop another project, or try again in a while.");
+	}
+
 	async function startContainer(placement: DesiredPlacement): Promise<RunningContainer> {
 		const { projectId } = placement;
 		const present = containers.get(projectId);
@@ -135,6 +146,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		answeredWants.set(projectId, placement.wantVersion);
 		let containerId: string | undefined;
 		try {
+			requireFreeSlot(projectId);
 			await createVolume(placement);
 			const created = await engine.createContainer({
 				projectId,

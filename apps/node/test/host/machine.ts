@@ -56,6 +56,7 @@ export async function startMachine(): Promise<Machine> {
 			// Test files run side by side: a random wish keeps them from choosing the same one.
 			subnet: await chooseSubnet(`10.${randomBytes(1)[0]}.${(randomBytes(1)[0] ?? 0) & 252}.0/22`),
 			egress: "closed",
+			nameServers: [],
 			table: name,
 			stateFile: join(directory, "network.json"),
 		};

@@ -87,7 +87,7 @@ test("with open egress public addresses are reached by the node's own, private o
 	const before = await forwarding();
 	const ip = (...words: string[]) => runCommand("ip", words);
 	const inside = ["netns", "exec", name];
-	const open = createNetwork({ ...machine.networkOptions, egress: "open" });
+	const open = createNetwork({ ...machine.networkOptions, egress: "open", nameServers: ["10.11.11.11"] });
 	await ip("netns", "add", name);
 	try {
 		await ip("link", "add", name, "type", "veth", "peer", "name", "outside", "netns", name);
@@ -98,9 +98,11 @@ test("with open egress public addresses are reached by the node's own, private o
 		await ip(...inside, "ip", "link", "set", "outside", "up");
 		await ip("route", "add", "10.11.11.11/32", "dev", name);
 		const outside = spawn("ip", [...inside, "/usr/bin/perl", "-e", listener, "80"]);
+		const nameServer = spawn("ip", [...inside, "/usr/bin/perl", "-e", listener, "53"]);
 		try {
-			await once(outside.stdout, "data");
+			await Promise.all([once(outside.stdout, "data"), once(nameServer.stdout, "data")]);
 			await open.ensure();
+			expect(await connectFrom(second, "10.11.11.11", 53)).toMatch(/^reached by /);
 			expect(await connectFrom(second, "11.11.11.11", 80)).toBe("reached by 11.11.11.1");
 			expect(await connectFrom(second, "10.11.11.11", 80)).toBe("refused");
 			expect(await connectFrom(second, first.address, 8080)).toBe("refused");
@@ -108,8 +110,10 @@ test("with open egress public addresses are reached by the node's own, private o
 			await machine.network.ensure();
 			expect(await connectFrom(second, "11.11.11.11", 80)).toBe("refused");
 		} finally {
-			outside.kill();
-			await once(outside, "close");
+			for (const server of [outside, nameServer]) {
+				server.kill();
+				await once(server, "close");
+			}
 		}
 	} finally {
 		await ip("link", "delete", name);

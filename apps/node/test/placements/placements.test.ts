@@ -82,6 +82,7 @@ async function rig() {
 		} as unknown as Volumes,
 		image: "image",
 		templatesDirectory: "/templates",
+		slots: 2,
 		stateFile: join(directory, "desired.json"),
 		onChange: (id) => changes.push(id),
 		log: createLog("test", "silent"),
@@ -211,4 +212,18 @@ test("a change of one project is not told of all the others", async () => {
 	changes.length = 0;
 	await placements.apply([placement({ want: "stopped", visibility: "public" }), other]);
 	expect(changes).toEqual([projectId]);
+});
+
+test("a node that is full starts no further container until one ends", async () => {
+	const { placements, containers } = await rig();
+	const third = "0b9c7a52-1111-4222-8333-999999999999";
+	await placements.apply([placement(), placement({ projectId: otherId }), placement({ projectId: third })]);
+	const states = [projectId, otherId, third].map((id) => placements.life(id).state).sort();
+	expect(states).toEqual(["failed", "running", "running"]);
+	expect(containers.size).toBe(2);
+	const waiting = [projectId, otherId, third].find((id) => placements.life(id).state === "failed") ?? "";
+	await expect(placements.ensureRunning(waiting)).rejects.toMatchObject({ code: "no_node" });
+	await placements.stop(waiting === projectId ? otherId : projectId);
+	await placements.ensureRunning(waiting);
+	expect(placements.life(waiting).state).toBe("running");
 });

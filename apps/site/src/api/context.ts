@@ -14,6 +14,8 @@ export interface ApiParts {
 	readonly ticketSigner: TicketSigner;
 	readonly templates: readonly Template[];
 	readonly newProjectLimits: Limits;
+	readonly projectsPerUser: number;
+	readonly runningPerUser: number;
 	readonly trashTimeMs: number;
 	readonly apps: AppsAddress;
 	readonly siteUrl: string;

@@ -6,8 +6,8 @@ import { shownState } from "../domain/placement.ts";
 import { rightsOn } from "../domain/rights.ts";
 import { slugFromName, slugProposals } from "../domain/slug.ts";
 import { purgeTime } from "../domain/trash.ts";
-import { placeProject, wantRunning } from "../store/placements.ts";
-import { findProject, insertProject, type StoredProject } from "../store/projects.ts";
+import { countRunning, placeProject, wantRunning } from "../store/placements.ts";
+import { countProjects, findProject, insertProject, type StoredProject } from "../store/projects.ts";
 import type { User } from "../store/users.ts";
 import type { ApiParts } from "./context.ts";
 
@@ -55,7 +55,7 @@ export async function findVisible(
 
 /**
  * Makes a project and gives it a node; without a live node it gets one when it is first opened.
- * @throws RepldockError `invalid_input` for an unknown template, `slug_taken` for a wanted slug.
+ * @throws RepldockError `invalid_input` for an unknown template, `slug_taken` for a wanted slug, `limit_reached`.
  */
 export async function createProject(
 	parts: ApiParts,
@@ -67,6 +67,12 @@ export async function createProject(
 	if (!template) {
 		const sentence = "There is no such template.";
 		throw new RepldockError("invalid_input", sentence, { fields: { template: sentence } });
+	}
+	if ((await countProjects(database, owner.id)) >= parts.projectsPerUser) {
+		throw new RepldockError(
+			"limit_reached",
+			`You have ${parts.projectsPerUser} projects, which is the most here. Delete one, or ask your operator for more.`,
+		);
 	}
 	const name = input.name ?? template.name;
 	const candidates = input.slug === undefined ? slugProposals(slugFromName(name, template.id)) : [input.slug];
@@ -104,6 +110,12 @@ export async function grantTicket(parts: ApiParts, id: string, user: User): Prom
 	if (project.deletedAt) throw new RepldockError("not_allowed", "This project is in the trash. Restore it first.");
 	if (!project.placement && !(await placeProject(database, id))) {
 		throw new RepldockError("no_node", "No server can take this project now. Try again in a minute.");
+	}
+	if (rights === "edit" && (await countRunning(database, project.ownerId, id)) >= parts.runningPerUser) {
+		throw new RepldockError(
+			"limit_reached",
+			`${parts.runningPerUser} projects run already, which is the most here. Stop one and open this one again.`,
+		);
 	}
 	if (rights === "edit" && !(await wantRunning(database, id))) {
 		throw new RepldockError("not_found", "This project was deleted just now.");

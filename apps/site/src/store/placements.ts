@@ -43,6 +43,20 @@ export async function wantRunning(database: Database, projectId: string): Promis
 	});
 }
 
+/** How many containers of a person's projects run or are about to, one project aside. */
+export async function countRunning(database: Database, ownerId: string, exceptProjectId: string): Promise<number> {
+	const row = await database
+		.selectFrom("placements")
+		.innerJoin("projects", "projects.id", "placements.projectId")
+		.select(({ fn }) => fn.countAll<string>().as("count"))
+		.where("projects.ownerId", "=", ownerId)
+		.where("projects.id", "!=", exceptProjectId)
+		.where("placements.want", "=", "running")
+		.where("placements.observedState", "in", ["starting", "running", "stopping"])
+		.executeTakeFirstOrThrow();
+	return Number(row.count);
+}
+
 /** Wants a project stopped; harmless when it is. */
 export async function wantStopped(database: Database, projectId: string): Promise<void> {
 	await database

@@ -102,6 +102,16 @@ export async function insertProject(
 	return row?.id;
 }
 
+/** How many projects a person has, those in the trash included. */
+export async function countProjects(database: Database, ownerId: string): Promise<number> {
+	const row = await database
+		.selectFrom("projects")
+		.select(({ fn }) => fn.countAll<string>().as("count"))
+		.where("ownerId", "=", ownerId)
+		.executeTakeFirstOrThrow();
+	return Number(row.count);
+}
+
 export async function findProject(database: Database, id: string): Promise<StoredProject | undefined> {
 	const row = await selectProjects(database).where("projects.id", "=", id).executeTakeFirst();
 	return row && toProject(row);
