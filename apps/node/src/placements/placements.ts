@@ -1,40 +1,15 @@
-import { join } from "node:path";
-import {
-	type DesiredPlacement,
-	type ObservedPlacement,
-	type Problem,
-	RepldockError,
-	toProblem,
-} from "@repldock/protocol";
-import { createBackoff, type Logger } from "@repldock/service";
-import type { ContainerStatus, Engine, Volumes } from "../host.ts";
+import { type DesiredPlacement, type ObservedPlacement, RepldockError } from "@repldock/protocol";
+import { createBackoff } from "@repldock/service";
+import type { ContainerStatus } from "../host.ts";
 import { reconcile, type Step } from "../reconcile/reconcile.ts";
 import { createArrivals } from "./arrivals.ts";
-import { type ContainerLife, type ContainerMove, moveContainer, stoppedLife } from "./container-life.ts";
+import type { ContainerLife } from "./container-life.ts";
+import { type ContainersOptions, createContainers, type RunningContainer } from "./containers.ts";
 import { createQueues } from "./queues.ts";
 import { readState, writeState } from "./state-file.ts";
 
-export interface RunningContainer {
-	containerId: string;
-	/** Host process id of the container's first process. */
-	pid: number;
-	/** IPv4 address on the node's bridge. */
-	address: string;
-	/** The slug it was started with; the project may have been renamed since. */
-	slug: string;
-}
-
-export interface PlacementsOptions {
-	engine: Engine;
-	volumes: Volumes;
-	image: string;
-	templatesDirectory: string;
-	/** Most containers at a time. */
-	slots: number;
+export interface PlacementsOptions extends ContainersOptions {
 	stateFile: string;
-	/** Observed state of these projects changed. */
-	onChange(projectId: string): void;
-	log: Logger;
 	/** Shortest and longest time, in milliseconds, before what failed is tried again. */
 	retry?: { firstMs: number; mostMs: number };
 }
@@ -68,14 +43,10 @@ export interface Placements {
 	close(): void;
 }
 
-/** Time that a container's programs get between TERM and KILL when it is stopped. */
-const stopTimeoutMs = 1_500;
-
 export function createPlacements(options: PlacementsOptions): Placements {
 	const { engine, volumes, log } = options;
 	const desired = new Map<string, DesiredPlacement>();
-	const lives = new Map<string, ContainerLife>();
-	const containers = new Map<string, RunningContainer>();
+	const containers = createContainers(options);
 	const answeredWants = new Map<string, number>();
 	const purged = new Set<string>();
 	const arrivals = createArrivals();
@@ -85,13 +56,6 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	let retryTimer: NodeJS.Timeout | undefined;
 	let closed = false;
 	let saving: Promise<void> = Promise.resolve();
-
-	const lifeOf = (projectId: string) => lives.get(projectId) ?? stoppedLife;
-
-	function move(projectId: string, change: ContainerMove) {
-		lives.set(projectId, moveContainer(lifeOf(projectId), change));
-		options.onChange(projectId);
-	}
 
 	function save(): Promise<void> {
 		saving = saving
@@ -113,111 +77,22 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		return placement;
 	}
 
-	async function createVolume(placement: DesiredPlacement) {
-		// One that waited behind the removal must not bring an empty volume back, which nobody would ever remove.
-		if (placement.want === "purged") {
-			throw new RepldockError("not_placed_here", "This project is being removed for good.");
-		}
-		await volumes.create(
-			placement.projectId,
-			join(options.templatesDirectory, placement.template),
-			placement.limits.diskBytes,
-		);
-	}
-
-	/** Starts that are under way have their slot already. @throws RepldockError `no_node` when all are taken. */
-	function requireFreeSlot(projectId: string) {
-		const others = [...lives].filter(
-			([id, { state }]) => id !== projectId && state !== "stopped" && state !== "failed",
-		);
-		if (others.length < options.slots) return;
-		throw new RepldockError("no_node", "This server is full now. Stop another project, or try again in a while.");
-	}
-
-	async function startContainer(placement: DesiredPlacement): Promise<RunningContainer> {
-		const { projectId } = placement;
-		const present = containers.get(projectId);
-		if (present && lifeOf(projectId).state === "running") return present;
-		// A stop that failed half-way: what it left is cleared away first.
-		if (present) await stopContainer(projectId);
-		const startedAtMs = performance.now();
-		move(projectId, { kind: "start" });
-		// Answered whether it works or not: a start that fails is tried again when a person asks, not for ever.
-		answeredWants.set(projectId, placement.wantVersion);
-		let containerId: string | undefined;
-		try {
-			requireFreeSlot(projectId);
-			await createVolume(placement);
-			const created = await engine.createContainer({
-				projectId,
-				generation: placement.generation,
-				slug: placement.slug,
-				image: options.image,
-				volumePath: volumes.path(projectId),
-				environment: {},
-				limits: placement.limits,
-			});
-			containerId = created.id;
-			await engine.startContainer(containerId);
-			const container = toRunning(await engine.inspectContainer(containerId));
-			containers.set(projectId, container);
-			move(projectId, { kind: "started", containerId });
-			log.info(
-				{ projectId, generation: placement.generation, tookMs: performance.now() - startedAtMs },
-				"container runs",
-			);
-			return container;
-		} catch (error) {
-			log.error({ err: error, projectId, generation: placement.generation }, "container could not be started");
-			if (containerId) {
-				// If the engine refuses this as well, the next reconciliation removes what is left.
-				await engine.removeContainer(containerId).catch((cause: unknown) => {
-					log.error({ err: cause }, "container was kept");
-					reconcileLater();
-				});
-			}
-			const problem = startProblem(error);
-			// The project may have been taken from this node meanwhile; then nobody asks how it is.
-			if (lifeOf(projectId).state === "starting") move(projectId, { kind: "failed", problem });
-			throw new RepldockError(problem.code, problem.detail, { cause: error });
-		}
-	}
-
-	async function stopContainer(projectId: string) {
-		const container = containers.get(projectId);
-		if (!container) {
-			if (lifeOf(projectId).state === "failed") move(projectId, { kind: "gone" });
-			return;
-		}
-		if (lifeOf(projectId).state === "running") move(projectId, { kind: "stop" });
-		await engine.stopContainer(container.containerId, stopTimeoutMs);
-		await engine.removeContainer(container.containerId);
-		forget(projectId, container.containerId);
-	}
-
-	function forget(projectId: string, containerId: string) {
-		if (containers.get(projectId)?.containerId !== containerId) return;
-		containers.delete(projectId);
-		move(projectId, { kind: "gone" });
-	}
-
 	async function carryOut(step: Step): Promise<void> {
 		switch (step.kind) {
 			case "removeContainer":
 				log.info({ projectId: step.projectId, reason: step.reason }, "container removed");
-				await engine.removeContainer(step.containerId);
-				forget(step.projectId, step.containerId);
+				await containers.remove(step.projectId, step.containerId);
 				return;
 			case "start":
 				// A failed start is state that people see, not a failure of reconciling.
 				await ensureRunning(step.projectId).catch(() => undefined);
 				return;
 			case "stop":
-				await queues.run(step.projectId, () => stopContainer(step.projectId));
+				await queues.run(step.projectId, () => containers.stop(step.projectId));
 				return;
 			case "purge":
 				await queues.run(step.projectId, async () => {
-					await stopContainer(step.projectId);
+					await containers.stop(step.projectId);
 					await volumes.remove(step.projectId);
 					log.info({ projectId: step.projectId }, "project removed for good");
 				});
@@ -293,9 +168,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	function answerRunning({ projectId, generation, state }: ContainerStatus) {
 		const placement = desired.get(projectId);
 		if (placement?.want !== "running" || placement.generation !== generation) return;
-		if (state === "running" && lifeOf(projectId).state === "running") {
-			answeredWants.set(projectId, placement.wantVersion);
-		}
+		if (state === "running" && containers.running(projectId)) answeredWants.set(projectId, placement.wantVersion);
 	}
 
 	/** A container between its creation and its start belongs to a start that is under way. */
@@ -304,8 +177,8 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	}
 
 	function ensureRunning(projectId: string): Promise<RunningContainer> {
-		const current = containers.get(projectId);
-		if (current && lifeOf(projectId).state === "running") return Promise.resolve(current);
+		const running = containers.running(projectId);
+		if (running) return Promise.resolve(running);
 		const underWay = starts.get(projectId);
 		if (underWay) return underWay;
 		const start = queues
@@ -314,12 +187,19 @@ export function createPlacements(options: PlacementsOptions): Placements {
 				if (placement.want !== "running") {
 					throw new RepldockError("not_running", "This project is stopped. Open it again to start it.");
 				}
-				const container = await startContainer(placement);
+				// Answered whether it works or not: a start that fails is tried again when a person asks, not for ever.
+				answeredWants.set(projectId, placement.wantVersion);
+				const container = await containers.start(placement);
 				// What the site wants may have changed while it started, unseen by a look at the node in that moment.
 				const current = desired.get(projectId);
 				if (current?.want === "running" && current.generation === placement.generation) return container;
-				await stopContainer(projectId);
+				await containers.stop(projectId);
 				throw new RepldockError("not_running", "This project was stopped in this moment. Open it again to start it.");
+			})
+			.catch((error: unknown) => {
+				// What a failed start could not clear away itself is removed by a look at the node.
+				reconcileLater();
+				throw error;
 			})
 			.finally(() => {
 				starts.delete(projectId);
@@ -337,9 +217,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			for (const container of await engine.listContainers()) {
 				const placement = desired.get(container.projectId);
 				if (container.state !== "running" || container.generation !== placement?.generation) continue;
-				containers.set(container.projectId, toRunning(container));
-				move(container.projectId, { kind: "started", containerId: container.id });
-				log.info({ projectId: container.projectId, generation: container.generation }, "container adopted");
+				containers.adopt(container);
 			}
 			await bringAbout();
 		},
@@ -351,8 +229,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 				desired.set(placement.projectId, placement);
 				arrivals.tell(placement.projectId);
 			}
-			for (const projectId of lives.keys())
-				if (!desired.has(projectId) && !containers.has(projectId)) lives.delete(projectId);
+			containers.keepOnly((projectId) => desired.has(projectId));
 			for (const projectId of answeredWants.keys()) if (!desired.has(projectId)) answeredWants.delete(projectId);
 			for (const projectId of purged) if (!desired.has(projectId)) purged.delete(projectId);
 			// Those alone that changed: telling of thousands for each project that somebody opens would drown the site.
@@ -374,16 +251,16 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			throw new RepldockError("not_placed_here", "The server has not heard of this yet. Try again in a moment.");
 		},
 
-		life: lifeOf,
-		running: (projectId) => (lifeOf(projectId).state === "running" ? containers.get(projectId) : undefined),
+		life: containers.life,
+		running: containers.running,
 		ensureRunning,
 
 		async ensureVolume(projectId) {
-			await queues.run(projectId, () => createVolume(placed(projectId)));
+			await queues.run(projectId, () => containers.createVolume(placed(projectId)));
 		},
 
 		async stop(projectId) {
-			await queues.run(projectId, () => stopContainer(projectId));
+			await queues.run(projectId, () => containers.stop(projectId));
 			// Opened in the moment in which it stopped: then it is wanted again.
 			const placement = desired.get(projectId);
 			if (placement?.want === "running" && (answeredWants.get(projectId) ?? -1) < placement.wantVersion) {
@@ -394,11 +271,8 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		async containerEnded(projectId, containerId) {
 			// The news may come before the start that it ends is done.
 			await starts.get(projectId)?.catch(() => undefined);
-			if (containers.get(projectId)?.containerId !== containerId || lifeOf(projectId).state === "stopping") return;
-			await queues.run(projectId, async () => {
-				await engine.removeContainer(containerId);
-				forget(projectId, containerId);
-			});
+			if (!containers.isPresent(projectId, containerId) || containers.life(projectId).state === "stopping") return;
+			await queues.run(projectId, () => containers.remove(projectId, containerId));
 		},
 
 		projects: () => [...desired.keys()],
@@ -412,7 +286,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			return projectIds.flatMap((projectId) => {
 				const placement = desired.get(projectId);
 				if (!placement) return [];
-				const life = lifeOf(projectId);
+				const life = containers.life(projectId);
 				return {
 					projectId,
 					generation: placement.generation,
@@ -423,19 +297,4 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			});
 		},
 	};
-}
-
-function toRunning(status: ContainerStatus | null): RunningContainer {
-	if (!status?.address || status.pid === 0) throw new Error("the container ended right after its start");
-	return { containerId: status.id, pid: status.pid, address: status.address, slug: status.slug };
-}
-
-function startProblem(error: unknown): Problem {
-	if (error instanceof RepldockError) return toProblem(error);
-	return toProblem(
-		new RepldockError(
-			"container_failed",
-			"The container could not be started. Press Run to try again; if it stays, tell your operator.",
-		),
-	);
 }
