@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { runCommand } from "@repldock/service";
 import { missingPackages, servicePackages } from "../machine/packages.ts";
 import { isReachableByAll } from "../machine/users.ts";
-import type { Settings } from "../settings.ts";
+import { repository, type Settings } from "../settings.ts";
 import { readStatus } from "../supervisor/control.ts";
 import { dim, green, print, red, yellow } from "../text.ts";
 
@@ -118,6 +118,15 @@ const checks: readonly Check[] = [
 					mend: "choose one that every user may pass through: --data /var/lib/repldock",
 				};
 	},
+	async () =>
+		(await isReachableByAll(repository))
+			? { name: "program", state: "ok", detail: repository }
+			: {
+					name: "program",
+					state: "warning",
+					detail: `unprivileged users cannot read ${repository}, so the site runs as root`,
+					mend: "keep the checkout where every user may pass through, for example /opt/repldock",
+				},
 	async (settings) => {
 		const instance = await readStatus(settings.run);
 		if (instance) {
