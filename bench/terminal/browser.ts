@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
+import { launchChromium } from "../../tests/support/chromium.ts";
 import type { TestInstance } from "../../tests/support/instance.ts";
 import type { SiteClient } from "../../tests/support/site-client.ts";
 import { eventually } from "../../tests/support/wait.ts";
@@ -28,7 +29,7 @@ export async function measureInBrowser(
 	projectId: string,
 	runs: { keys: number; floods: number; interrupts: number },
 ): Promise<BrowserSamples> {
-	const browser = await launch();
+	const browser = await launchChromium();
 	let bare: BarePage | undefined;
 	try {
 		const ide = await openIde(browser, instance, site, projectId);
@@ -58,21 +59,6 @@ export async function measureInBrowser(
 interface Terminal {
 	page: Page;
 	probe: Probe;
-}
-
-function launch(): Promise<Browser> {
-	return chromium.launch({
-		executablePath: "/usr/bin/chromium",
-		args: [
-			"--no-sandbox",
-			"--disable-gpu",
-			"--disable-quic",
-			"--no-first-run",
-			"--disable-background-networking",
-			"--disable-component-update",
-			"--disable-sync",
-		],
-	});
 }
 
 async function openIde(

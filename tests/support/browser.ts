@@ -1,5 +1,6 @@
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, expect, inject, onTestFinished } from "vitest";
+import { launchChromium } from "./chromium.ts";
 
 export interface Credentials {
 	email: string;
@@ -17,20 +18,9 @@ export function soon<T>(read: () => T | Promise<T>, timeoutMs = stepTimeoutMs) {
 let launched: Promise<Browser> | undefined;
 const signedIn = new Map<string, BrowserContextOptions["storageState"]>();
 
-/** Debian's Chromium, one for all tests of a file, which sends nothing on its own account. */
+/** One for all tests of a file. */
 function chromiumOfThisFile(): Promise<Browser> {
-	launched ??= chromium.launch({
-		executablePath: "/usr/bin/chromium",
-		args: [
-			"--no-sandbox",
-			"--disable-gpu",
-			"--disable-quic",
-			"--no-first-run",
-			"--disable-background-networking",
-			"--disable-component-update",
-			"--disable-sync",
-		],
-	});
+	launched ??= launchChromium();
 	return launched;
 }
 

@@ -70,10 +70,22 @@ export function createNetwork(options: NetworkOptions): Network {
 
 		async release() {
 			await restoreForwarding();
-			if ((await linkKind(bridge)) === "bridge") await runCommand("ip", ["link", "delete", "dev", bridge]);
+			if ((await linkKind(bridge)) === "bridge") {
+				// A container whose start was broken off leaves both ends of its cable here.
+				for (const port of await portsOf(bridge)) await runCommand("ip", ["link", "delete", "dev", port]);
+				await runCommand("ip", ["link", "delete", "dev", bridge]);
+			}
 			await runCommand("nft", ["-f", "-"], { input: removeScript(table) });
 		},
 	};
+}
+
+async function portsOf(bridge: string): Promise<string[]> {
+	const output = await runCommand("ip", ["-json", "link", "show", "master", bridge]);
+	return z
+		.array(z.object({ ifname: z.string() }))
+		.parse(JSON.parse(output))
+		.map(({ ifname }) => ifname);
 }
 
 /** @returns null when there is no such interface, `""` when it is a plain device. */

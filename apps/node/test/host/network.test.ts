@@ -129,3 +129,15 @@ test("a free subnet is chosen, the preferred one if it is free", async () => {
 	expect(gatewayOf("10.250.4.0/22")).toBe("10.250.4.1/22");
 	await expect(chooseSubnet("10.250.4.0/33")).rejects.toThrow("not an IPv4 subnet");
 });
+
+test("release takes along the cables of containers whose start was broken off", async () => {
+	const name = `rdr${randomBytes(3).toString("hex")}`;
+	const options = { ...machine.networkOptions, bridge: name, table: name, subnet: await chooseSubnet("10.249.8.0/24") };
+	const network = createNetwork(options);
+	await network.ensure();
+	await runCommand("ip", ["link", "add", `${name}a`, "type", "veth", "peer", "name", `${name}b`]);
+	await runCommand("ip", ["link", "set", `${name}a`, "master", name]);
+	await network.release();
+	expect(await runCommand("ip", ["-brief", "link"])).not.toContain(name);
+	await network.release();
+});
