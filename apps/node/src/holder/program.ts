@@ -35,6 +35,9 @@ const exitCodeWithinMs = 2_000;
 const startWithinMs = 3_000;
 /** The output of a killed program ends at once; this long it is waited for. */
 const streamEndWithinMs = 300;
+/** A size that the engine did not take is told it again this often, after this pause. */
+const resizeAttempts = 5;
+const resizeAgainAfterMs = 200;
 
 /**
  * Starts the command. What of a run's processes outlives it is ended with it, so that the next run finds its ports
@@ -57,15 +60,32 @@ export async function startProgram(options: {
 	let stopped = false;
 	let containerGone = false;
 	let refusal: string | null = null;
-	let sizing = setSize(message.size);
+	let wantedSize = message.size;
+	let isSizing = false;
+	setSize(message.size);
 
-	async function setSize(size: PtySize): Promise<void> {
-		try {
-			await engine.resizeExec(execId, size.columns, size.rows);
-		} catch (error) {
-			// A program that has ended has no size; any other reason shows in the log.
-			log.debug({ err: error }, "the terminal could not be resized");
+	/** Sizes that come while one is on its way are left out but for the newest, which is set last. */
+	function setSize(size: PtySize): void {
+		wantedSize = size;
+		if (!isSizing) void bringAboutSize();
+	}
+
+	async function bringAboutSize(): Promise<void> {
+		isSizing = true;
+		for (let failures = 0; failures < resizeAttempts && !stream.output.destroyed; ) {
+			const size = wantedSize;
+			try {
+				await engine.resizeExec(execId, size.columns, size.rows);
+				if (size === wantedSize) break;
+			} catch (error) {
+				// A program that has just ended has no size any more.
+				if (stream.output.readableEnded || stream.output.destroyed) break;
+				failures += 1;
+				log.warn({ err: error, failures }, "the engine did not take the terminal's size");
+				await delay(resizeAgainAfterMs);
+			}
 		}
+		isSizing = false;
 	}
 
 	/** Host process id of the program, once the engine has made it; null when it has ended. */
@@ -126,9 +146,7 @@ export async function startProgram(options: {
 		onInputTaken: (then) => void stream.input.once("drain", then),
 		pause: () => void stream.output.pause(),
 		resume: () => void stream.output.resume(),
-		resize(size) {
-			sizing = sizing.then(() => setSize(size));
-		},
+		resize: setSize,
 		async stop() {
 			stopped = true;
 			stream.output.resume();

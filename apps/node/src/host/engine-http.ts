@@ -36,6 +36,8 @@ export interface EngineCall {
 }
 
 export interface EngineHttp {
+	/** Minor number of the API version that both sides speak (the major one is 1). */
+	minorVersion(): Promise<number>;
 	/** One call. Answers the status and the JSON that came with it (`null` for none). */
 	call(call: EngineCall): Promise<{ status: number; json: unknown }>;
 	/** Sends a stream as the body and reads the answer to its end. */
@@ -84,6 +86,8 @@ export function createEngineHttp(socketPath: string): EngineHttp {
 	}
 
 	return {
+		minorVersion: async () => Number((await apiVersion()).split(".")[1]),
+
 		async call({ method, path, body, accept = [], timeoutMs = callTimeoutMs }) {
 			const text = body === undefined ? undefined : JSON.stringify(body);
 			const response = await send(

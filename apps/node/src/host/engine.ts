@@ -24,6 +24,12 @@ const notFound = 404;
 const notModified = 304;
 const conflict = 409;
 
+/** From this API version on the engine makes a terminal in its size. */
+const sizesTerminalsFrom = 42;
+/** A size that is not taken within this time is worth another try. */
+const resizeWithinMs = 5_000;
+const shell = "/bin/bash";
+
 /**
  * A client of the Docker Engine API over its unix socket, engine 20.10 (API 1.41) or newer.
  * @param options.runtime OCI runtime for new containers; undefined means the engine's default.
@@ -132,15 +138,17 @@ export function createEngine(options: { socketPath: string; log: Logger; runtime
 		},
 
 		async createExec(containerId, specification) {
+			const { command, size } = specification;
+			const isUnsized = size !== undefined && (await http.minorVersion()) < sizesTerminalsFrom;
 			const body = {
-				Cmd: specification.command,
+				Cmd: isUnsized && command[0] === shell ? inSize(size, command) : command,
 				Env: Object.entries(specification.environment).map(([name, value]) => `${name}=${value}`),
 				WorkingDir: specification.workingDirectory,
 				Tty: specification.tty,
 				AttachStdin: true,
 				AttachStdout: true,
 				AttachStderr: true,
-				...(specification.size ? { ConsoleSize: [specification.size.rows, specification.size.columns] } : {}),
+				...(size ? { ConsoleSize: [size.rows, size.columns] } : {}),
 			};
 			const { json } = await http.call({ method: "POST", path: containerPath(containerId, "/exec"), body });
 			return { execId: Created.parse(json).Id };
@@ -154,7 +162,8 @@ export function createEngine(options: { socketPath: string; log: Logger; runtime
 		},
 
 		async resizeExec(execId, columns, rows) {
-			await http.call({ method: "POST", path: execPath(execId, `/resize?w=${columns}&h=${rows}`) });
+			const path = execPath(execId, `/resize?w=${columns}&h=${rows}`);
+			await http.call({ method: "POST", path, timeoutMs: resizeWithinMs });
 		},
 
 		async inspectExec(execId) {
@@ -163,6 +172,15 @@ export function createEngine(options: { socketPath: string; log: Logger; runtime
 			return { running: exec.Running, exitCode: exec.ExitCode, pid: exec.Pid };
 		},
 	};
+}
+
+/**
+ * The command in a terminal that sets its size first. The engine's own resize comes only after the start, when a program
+ * may have asked already and been told 0 by 0. For shells alone: of others the engine tells better why one did not start.
+ */
+function inSize({ columns, rows }: { columns: number; rows: number }, command: readonly string[]): string[] {
+	const script = 'stty rows "$1" columns "$2"; shift 2; exec "$@"';
+	return ["/bin/sh", "-c", script, "sh", String(rows), String(columns), ...command];
 }
 
 function readEvent(line: string): EngineEvent | null {

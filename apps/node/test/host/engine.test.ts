@@ -130,6 +130,19 @@ test("a terminal has the size that was asked for and is resized", async () => {
 	expect(String(await buffer(stream.output))).toContain("43 132");
 });
 
+test("a shell's terminal has its size from the first moment", async () => {
+	const container = await machine.startContainer();
+	const { execId } = await machine.engine.createExec(container.id, {
+		command: ["/bin/bash", "-c", 'stty size; echo "$0 $1"', "zero", "one two"],
+		environment: {},
+		workingDirectory: "/home/runner/demo",
+		tty: true,
+		size: { columns: 97, rows: 31 },
+	});
+	const stream = await machine.engine.startExec(execId, true);
+	expect(String(await buffer(stream.output))).toBe("31 97\r\nzero one two\r\n");
+});
+
 test("a memory bomb ends itself, not the container, and is told", async () => {
 	const abort = new AbortController();
 	const told = listen(abort.signal);
