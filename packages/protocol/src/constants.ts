@@ -45,7 +45,7 @@ export const accessSubprotocolPrefix = "access.";
 export const ptyWindowBytes = 512 * 1024;
 
 /** A client acknowledges output at least every this many bytes. */
-export const ptyAcknowledgeEveryBytes = 64 * 1024;
+export const ptyAcknowledgeEveryBytes = 128 * 1024;
 
 /** Lines of output that survive a page reload, and the most bytes kept for them. */
 export const scrollbackLines = 10_000;

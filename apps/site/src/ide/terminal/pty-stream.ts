@@ -62,8 +62,9 @@ export function createPtyStream(options: Options): PtyStream {
 		}
 	}
 
+	/** Seldom, since each is a message of its own; the next batch must not carry it over what was promised. */
 	function acknowledge(): void {
-		if (resetTo !== null || processed - acknowledged < ptyAcknowledgeEveryBytes / 2) return;
+		if (resetTo !== null || processed - acknowledged < ptyAcknowledgeEveryBytes - batchBytes) return;
 		acknowledged = processed;
 		options.acknowledge(processed);
 	}
