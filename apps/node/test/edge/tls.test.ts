@@ -18,7 +18,11 @@ beforeAll(async () => {
 		redirect: true,
 		hstsSeconds: 3600,
 	});
-	for (const name of ["site", "agent"] as const) await edge.service(name, reflect);
+	await edge.service("site", reflect);
+	await edge.service("agent", (incoming, response) => {
+		if (!incoming.url?.startsWith("/edge/")) return reflect(incoming, response);
+		response.writeHead(incoming.headers["x-repldock-access"] === "right" ? 204 : 403).end();
+	});
 });
 
 afterAll(() => edge?.release());
@@ -166,10 +170,15 @@ test("a host in a request that the connection was not opened for is still this h
 	expect(answer.headers[":status"]).toBe(404);
 });
 
-test("private apps are private by HTTP/2 too", async () => {
+test("private apps are private by HTTP/2 too, and let in whom the agent lets in", async () => {
 	await edge.edge.replaceRoutes({ revision: 2, routes: [await app("diary", [], "private")] });
 	expect((await ask("diary.apps.test")).headers[":status"]).toBe(403);
-	expect((await ask("diary.apps.test", { cookie: "repldock_access=abc" })).headers[":status"]).not.toBe(500);
+	expect((await ask("diary.apps.test", { cookie: "repldock_access=wrong" })).headers[":status"]).toBe(403);
+	expect((await ask("diary.apps.test", { cookie: "repldock_access=right" })).headers[":status"]).toBe(200);
+	const entered = await ask("diary.apps.test", { ":path": "/_repldock/enter?token=right&to=/a" });
+	expect(entered.headers[":status"]).toBe(302);
+	expect(entered.headers["set-cookie"]).toHaveLength(2);
+	for (const cookie of entered.headers["set-cookie"] ?? []) expect(cookie).toMatch(/; Secure/);
 });
 
 test("gRPC passes with its messages and trailers, over connections of its own", async () => {
