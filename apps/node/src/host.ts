@@ -1,5 +1,13 @@
 import type { Readable, Writable } from "node:stream";
-import type { DirectoryListing, EdgeCertificate, EdgeChallenge, FileEntry, Limits, RouteChange, RouteTable } from "@repldock/protocol";
+import type {
+	DirectoryListing,
+	EdgeCertificate,
+	EdgeChallenge,
+	FileEntry,
+	Limits,
+	RouteChange,
+	RouteTable,
+} from "@repldock/protocol";
 
 /**
  * What the agent asks of the machine under it. `host/` holds the drivers; everything above sees these interfaces only,

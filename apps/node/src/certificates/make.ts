@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, type webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
 
@@ -25,7 +25,7 @@ function serialNumber(): string {
 	return bytes.toString("hex");
 }
 
-async function makeKeys(): Promise<{ keys: CryptoKeyPair; pem: string }> {
+async function makeKeys(): Promise<{ keys: webcrypto.CryptoKeyPair; pem: string }> {
 	const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
 	const pkcs8 = await crypto.subtle.exportKey("pkcs8", keys.privateKey);
 	return { keys, pem: `${x509.PemConverter.encode(pkcs8, "PRIVATE KEY")}\n` };
@@ -90,7 +90,7 @@ export async function signLeaf(authority: KeyPairPem, names: readonly string[], 
 /** @returns the leaf alone, PEM. */
 export async function signPublicKey(
 	authority: KeyPairPem,
-	publicKey: CryptoKey,
+	publicKey: webcrypto.CryptoKey,
 	names: readonly string[],
 	lifetimeMs: number,
 ): Promise<string> {

@@ -9,7 +9,14 @@ import {
 } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type { Edge } from "../host.ts";
-import { createWholeTable, exchange, putTable, readReport, requireAccepted, type TableReport } from "./edge-exchange.ts";
+import {
+	createWholeTable,
+	exchange,
+	putTable,
+	readReport,
+	requireAccepted,
+	type TableReport,
+} from "./edge-exchange.ts";
 
 /** The node's edge, seen from the agent. */
 export interface NodeEdge extends Edge {

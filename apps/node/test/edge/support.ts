@@ -220,5 +220,17 @@ export async function startEdge(appsDomain = "apps.test", tls?: Omit<EdgeTls, "h
 
 	cleanup.push("nginx", stop);
 	await start();
-	return { port, httpsPort, dataDirectory, edge, visit, raw, container, service, start, stop, release: () => cleanup.run() };
+	return {
+		port,
+		httpsPort,
+		dataDirectory,
+		edge,
+		visit,
+		raw,
+		container,
+		service,
+		start,
+		stop,
+		release: () => cleanup.run(),
+	};
 }

@@ -1,5 +1,10 @@
 import { once } from "node:events";
-import { createServer as createHttp2Server, connect as http2Connect, type IncomingHttpHeaders } from "node:http2";
+import {
+	createServer as createHttp2Server,
+	connect as http2Connect,
+	type IncomingHttpHeaders,
+	type IncomingHttpStatusHeader,
+} from "node:http2";
 import type { AddressInfo } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -55,7 +60,7 @@ function handshake(servername: string | undefined): Promise<Handshake> {
 }
 
 interface Http2Answer {
-	headers: IncomingHttpHeaders & { ":status"?: number };
+	headers: IncomingHttpHeaders & IncomingHttpStatusHeader;
 	trailers: IncomingHttpHeaders;
 	body: string;
 }
@@ -154,7 +159,11 @@ test("visitors by HTTP/2 reach apps, site and node, and are told apart from plai
 		await issue("example.org"),
 	]);
 	for (const host of ["shop.apps.test", "localhost", "node.apps.test", "example.org"]) {
-		const answer = await ask(host, { "x-forwarded-proto": "gopher", "x-repldock-user-id": "1", forwarded: "for=6.6.6.6" });
+		const answer = await ask(host, {
+			"x-forwarded-proto": "gopher",
+			"x-repldock-user-id": "1",
+			forwarded: "for=6.6.6.6",
+		});
 		expect(answer.headers[":status"], host).toBe(200);
 		const seen = JSON.parse(answer.body) as Seen;
 		expect(seen.headers["x-forwarded-proto"]).toBe("https");
@@ -201,7 +210,12 @@ test("gRPC passes with its messages and trailers, over connections of its own", 
 		routes: [route("rpc", { address: "127.77.200.1", ports: [port], mainPort: port })],
 	});
 	const message = Buffer.from([0, 0, 0, 0, 3, 1, 2, 3]);
-	const call = { ":method": "POST", ":path": "/echo.Echo/Say", "content-type": "application/grpc+proto", te: "trailers" };
+	const call = {
+		":method": "POST",
+		":path": "/echo.Echo/Say",
+		"content-type": "application/grpc+proto",
+		te: "trailers",
+	};
 	for (let turn = 0; turn < 3; turn += 1) {
 		const answer = await ask("rpc.apps.test", { ...call, "x-forwarded-for": "6.6.6.6" }, message);
 		expect(answer.headers[":status"]).toBe(200);
@@ -218,10 +232,7 @@ test("gRPC passes with its messages and trailers, over connections of its own", 
 test("the plain port sends visitors to TLS where a certificate is for their host, and not elsewhere", async () => {
 	await edge.edge.replaceRoutes({ revision: 4, routes: [await app("shop", ["example.org", "fresh.example"])] });
 	const answer = await edge.visit("shop.apps.test", { path: "/a?b=%20c", method: "POST" });
-	expect([answer.status, answer.headers.location]).toEqual([
-		308,
-		`https://shop.apps.test:${edge.httpsPort}/a?b=%20c`,
-	]);
+	expect([answer.status, answer.headers.location]).toEqual([308, `https://shop.apps.test:${edge.httpsPort}/a?b=%20c`]);
 	for (const host of ["localhost", "node.apps.test", "example.org"]) {
 		expect((await edge.visit(host)).headers.location, host).toBe(`https://${host}:${edge.httpsPort}/`);
 	}
@@ -266,11 +277,26 @@ test("a custom domain shows its project alone: any case, with a last dot, and no
 	for (const host of ["shop.example", "SHOP.Example", "shop.example.", "xn--bcher-kva.example"]) {
 		expect((await edge.visit(host)).status, host).toBe(200);
 	}
-	for (const host of ["www.shop.example", "hop.example", "shop.example.org", "shop", "one", "one.example", "shop.example.apps.test"]) {
+	for (const host of [
+		"www.shop.example",
+		"hop.example",
+		"shop.example.org",
+		"shop",
+		"one",
+		"one.example",
+		"shop.example.apps.test",
+	]) {
 		expect((await edge.visit(host)).status, host).toBe(404);
 	}
 	// It moves to another project, in either order of the two.
-	await edge.edge.changeRoutes({ revision: 11, set: [{ ...two, domains: ["shop.example"] }, { ...one, domains: [] }], removed: [] });
+	await edge.edge.changeRoutes({
+		revision: 11,
+		set: [
+			{ ...two, domains: ["shop.example"] },
+			{ ...one, domains: [] },
+		],
+		removed: [],
+	});
 	expect((await edge.visit("shop.example")).status).toBe(200);
 	await edge.edge.changeRoutes({ revision: 12, set: [{ ...two, domains: [] }], removed: [] });
 	expect((await edge.visit("shop.example")).status).toBe(404);
