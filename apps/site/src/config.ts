@@ -138,6 +138,13 @@ export const siteOptions = {
 		parse: parse.integer(0, 10_000),
 		description: "Most custom domains that one project may have, those without a proof included.",
 	},
+	dnsServers: {
+		variable: "REPLDOCK_DNS_SERVERS",
+		fallback: "",
+		parse: (text: string) => text.split(",").flatMap((server) => server.trim() || []),
+		description:
+			"Name servers that proofs of custom domains are looked up with, for example `9.9.9.9,149.112.112.112`; empty means the machine's own.",
+	},
 	domainGraceMs: {
 		variable: "REPLDOCK_DOMAIN_GRACE",
 		fallback: "7d",

@@ -7,7 +7,7 @@ import { createTicketSigner } from "./auth/tickets.ts";
 import { appsAddress, databaseAddress, type SiteConfig, siteOptions } from "./config.ts";
 import { createControl } from "./control/control.ts";
 import { checkDueDomains, type DomainChecks } from "./dns/check-domain.ts";
-import { type Resolver, systemResolver } from "./dns/resolver.ts";
+import { createResolver, type Resolver } from "./dns/resolver.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { tidy } from "./store/janitor.ts";
 import { migrate } from "./store/migrate.ts";
@@ -60,7 +60,7 @@ function isStartingUp(error: unknown): boolean {
 export async function startSite(
 	config: SiteConfig,
 	log: Logger,
-	resolver: Resolver = systemResolver(),
+	resolver: Resolver = createResolver(config.dnsServers),
 ): Promise<RunningSite> {
 	const cleanup = createCleanupStack(log);
 	try {

@@ -10,9 +10,10 @@ export interface Resolver {
 
 const timeoutMs = 3_000;
 
-/** By the machine's own name servers. */
-export function systemResolver(): Resolver {
+/** @param servers addresses of name servers, with a port where it is not 53; the machine's own when there are none. */
+export function createResolver(servers: readonly string[]): Resolver {
 	const resolver = new NodeResolver({ timeout: timeoutMs, tries: 2 });
+	if (servers.length > 0) resolver.setServers(servers);
 	return {
 		txt: (name) => orNone(resolver.resolveTxt(name)).then((records) => records.map((parts) => parts.join(""))),
 		cname: (name) => orNone(resolver.resolveCname(name)),
