@@ -1,5 +1,6 @@
 import type { TestProject } from "vitest/node";
 import { startTestInstance, stopTestInstance, type TestInstance } from "./instance.ts";
+import { startNameServer } from "./name-server.ts";
 import { SiteClient } from "./site-client.ts";
 
 declare module "vitest" {
@@ -13,7 +14,8 @@ declare module "vitest" {
 
 /** One instance for all tests of the group: starting one takes longer than most of the tests. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
-	const instance = await startTestInstance();
+	const nameServer = await startNameServer();
+	const instance = await startTestInstance({ REPLDOCK_DNS_SERVERS: nameServer.address });
 	try {
 		const administrator = { email: "ada@example.org", password: "correct horse battery" };
 		const client = await SiteClient.welcome(instance, { name: "Ada", ...administrator });
@@ -22,7 +24,11 @@ export default async function setUp(project: TestProject): Promise<() => Promise
 		project.provide("token", await client.createToken("tests"));
 	} catch (error) {
 		await stopTestInstance(instance);
+		nameServer.close();
 		throw error;
 	}
-	return () => stopTestInstance(instance);
+	return async () => {
+		await stopTestInstance(instance);
+		nameServer.close();
+	};
 }

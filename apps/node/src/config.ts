@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Config, parse, readConfig } from "@repldock/service";
+import { tlsOptions } from "./config-tls.ts";
 
 /** Options of a node: the agent, its holder, engine and edge. */
 export const nodeOptions = {
@@ -30,6 +31,13 @@ export const nodeOptions = {
 		fallback: "8080",
 		parse: parse.integer(1, 65_535),
 		description: "The TCP port that the edge listens on.",
+	},
+	...tlsOptions,
+	siteSocket: {
+		variable: "REPLDOCK_SITE_SOCKET",
+		fallback: "",
+		parse: parse.optionalText,
+		description: "Unix socket of a site on this machine; the agent dials it instead of the site's address.",
 	},
 	nodeName: {
 		variable: "REPLDOCK_NODE_NAME",
@@ -149,6 +157,7 @@ export function nodePaths(config: NodeConfig) {
 		documents: join(data, "documents"),
 		desired: join(data, "desired.json"),
 		welcome: join(data, "welcome.json"),
+		certificates: join(data, "certificates"),
 		holderControl: join(run, "holder-control.sock"),
 		image: `repldock/toolchain:${config.toolchainHash.slice(0, 32)}`,
 	};

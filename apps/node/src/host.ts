@@ -1,5 +1,13 @@
 import type { Readable, Writable } from "node:stream";
-import type { DirectoryListing, FileEntry, Limits, RouteChange, RouteTable } from "@repldock/protocol";
+import type {
+	DirectoryListing,
+	EdgeCertificate,
+	EdgeChallenge,
+	FileEntry,
+	Limits,
+	RouteChange,
+	RouteTable,
+} from "@repldock/protocol";
 
 /**
  * What the agent asks of the machine under it. `host/` holds the drivers; everything above sees these interfaces only,
@@ -105,10 +113,17 @@ export interface Network {
 	release(): Promise<void>;
 }
 
-/** The node's NGINX, by the routes it answers. */
+/** The node's NGINX, by the routes it answers and the certificates it shows. */
 export interface Edge {
 	replaceRoutes(table: RouteTable): Promise<void>;
 	changeRoutes(change: RouteChange): Promise<void>;
+	/** All certificates from now on; until the first call the edge lets visitors by TLS wait. */
+	replaceCertificates(certificates: readonly EdgeCertificate[]): Promise<void>;
+	/**
+	 * All answers to ACME's HTTP-01 challenge from now on.
+	 * @throws RepldockError `node_unreachable` when the edge does not have them now, for they are asked for at once.
+	 */
+	replaceChallenges(challenges: readonly EdgeChallenge[]): Promise<void>;
 }
 
 /**

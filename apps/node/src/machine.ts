@@ -17,6 +17,7 @@ import { raiseSharedLimits, restoreSharedLimits, sharedLimitsDirectory } from ".
 import { chooseSubnet } from "./host/subnet.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "./host/volume-mount.ts";
 import { readSubnet, rememberSubnet } from "./subnet-file.ts";
+import { planEdgeTls } from "./tls.ts";
 
 /** How the supervisor starts the node's programs that are not ours. */
 export interface NodePlan {
@@ -47,9 +48,12 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 	await mountVolumes(store, mountPoint);
 	const engine = engineOptions(paths, servers);
 	await prepareEngine(engine);
+	const tls = await planEdgeTls(config);
 	await prepareEdge({
 		dataDirectory: paths.data,
 		httpPort: config.httpPort,
+		...(tls ? { tls } : {}),
+		siteUrl: new URL(config.siteUrl).origin,
 		siteHost: new URL(config.siteUrl).hostname,
 		gatewayHost: new URL(gatewayUrl(config)).hostname,
 		appsDomain: config.appsDomain,

@@ -23,11 +23,12 @@ export function createRoutes(options: { edge: Edge; placements: Placements; log:
 	let published = false;
 
 	function route(placement: DesiredPlacement): Route {
-		const { projectId, slug, visibility } = placement;
+		const { projectId, slug, domains, visibility } = placement;
 		const container = placements.running(projectId);
 		const visitable = container ? (ports.get(projectId) ?? []).filter(({ url }) => url !== null) : [];
 		return {
 			slug,
+			domains,
 			projectId,
 			address: container?.address ?? null,
 			ports: visitable.map(({ port }) => port),

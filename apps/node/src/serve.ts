@@ -21,10 +21,12 @@ import { volumeStore } from "./machine.ts";
 import { createPlacements } from "./placements/placements.ts";
 import { createPrograms } from "./programs.ts";
 import { createRoutes } from "./routes.ts";
+import { startNodeCertificates } from "./tls.ts";
 import { readWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
 import { removeDocuments } from "./workspace/documents/store.ts";
 import { createRunner } from "./workspace/runner.ts";
+import { appAddresses } from "./workspace/urls.ts";
 import { createWorkspaces } from "./workspace/workspaces.ts";
 
 /** How often containers are looked at for want of use. */
@@ -85,7 +87,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		log,
 		documentsDirectory: paths.documents,
 		toolchainEnvironment: await readToolchainEnvironment(),
-		apps: { domain: config.appsDomain, port: Number(new URL(config.siteUrl).port || 80) },
+		apps: appAddresses(config.siteUrl, config.appsDomain),
 		placement: placements.find,
 		async openFiles(projectId) {
 			await placements.ensureVolume(projectId);
@@ -153,6 +155,13 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 			.containerEnded(event.projectId, event.containerId)
 			.catch(reportTo(log, "an ended container was not cleared away"));
 	}, events.signal);
+	const certificates = await startNodeCertificates(config, paths, edge, log);
+	cleanup.push("certificates", () => certificates?.close());
+	const tellDomains = () => {
+		const placed = placements.projects().flatMap((projectId) => placements.find(projectId) ?? []);
+		certificates?.wantDomains(placed.flatMap(({ want, domains }) => (want === "purged" ? [] : domains)));
+	};
+	tellDomains();
 	await routes.publish().catch(reportTo(log, "the edge has no routes yet"));
 	void edge.watch(stopped.signal);
 	for (const projectId of placements.projects()) workspaces.refresh(projectId);
@@ -177,6 +186,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 
 	control = connectControl({
 		siteUrl: config.siteUrl,
+		siteSocket: config.siteSocket,
 		nodeToken: (await readFile(paths.nodeToken, "utf8")).trim(),
 		name: config.nodeName,
 		gatewayUrl: gatewayUrl(config),
@@ -193,6 +203,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 			for (const placement of desired) {
 				if (before.get(placement.projectId) !== placement.rightsVersion) tellRights(placement);
 			}
+			tellDomains();
 			for (const projectId of before.keys()) if (!placements.find(projectId)) routes.update(projectId);
 			gateway.recheck();
 		},

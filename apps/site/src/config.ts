@@ -132,6 +132,25 @@ export const siteOptions = {
 		parse: parse.integer(1, 1_000_000),
 		description: "Most projects of one person whose containers may run at the same time.",
 	},
+	domainsPerProject: {
+		variable: "REPLDOCK_DOMAINS_PER_PROJECT",
+		fallback: "10",
+		parse: parse.integer(0, 10_000),
+		description: "Most custom domains that one project may have, those without a proof included.",
+	},
+	dnsServers: {
+		variable: "REPLDOCK_DNS_SERVERS",
+		fallback: "",
+		parse: (text: string) => text.split(",").flatMap((server) => server.trim() || []),
+		description:
+			"Name servers that proofs of custom domains are looked up with, for example `9.9.9.9,149.112.112.112`; empty means the machine's own.",
+	},
+	domainGraceMs: {
+		variable: "REPLDOCK_DOMAIN_GRACE",
+		fallback: "7d",
+		parse: parse.duration,
+		description: "How long a custom domain still shows its project after its proof has gone from DNS.",
+	},
 	trashTimeMs: {
 		variable: "REPLDOCK_TRASH_TIME",
 		fallback: "7d",

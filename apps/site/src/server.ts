@@ -6,6 +6,8 @@ import { readSecrets } from "./auth/secrets-directory.ts";
 import { createTicketSigner } from "./auth/tickets.ts";
 import { appsAddress, databaseAddress, type SiteConfig, siteOptions } from "./config.ts";
 import { createControl } from "./control/control.ts";
+import { checkDueDomains, type DomainChecks } from "./dns/check-domain.ts";
+import { createResolver, type Resolver } from "./dns/resolver.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { tidy } from "./store/janitor.ts";
 import { migrate } from "./store/migrate.ts";
@@ -55,7 +57,11 @@ function isStartingUp(error: unknown): boolean {
 }
 
 /** Starts one instance of the site. Any number may run on one database. */
-export async function startSite(config: SiteConfig, log: Logger): Promise<RunningSite> {
+export async function startSite(
+	config: SiteConfig,
+	log: Logger,
+	resolver: Resolver = createResolver(config.dnsServers),
+): Promise<RunningSite> {
 	const cleanup = createCleanupStack(log);
 	try {
 		const [secrets, templates] = await Promise.all([
@@ -83,6 +89,9 @@ export async function startSite(config: SiteConfig, log: Logger): Promise<Runnin
 			projectsPerUser: config.projectsPerUser,
 			runningPerUser: config.runningPerUser,
 			trashTimeMs,
+			domainsPerProject: config.domainsPerProject,
+			domainGraceMs: config.domainGraceMs,
+			resolver,
 			apps,
 			siteUrl,
 			log,
@@ -104,6 +113,8 @@ export async function startSite(config: SiteConfig, log: Logger): Promise<Runnin
 		cleanup.push("control sockets", () => control.close());
 		await listenOn(server, config.siteSocket ? { socket: config.siteSocket } : { port: config.sitePort });
 		cleanup.push("janitor", startJanitor(database, config, log));
+		const checks = { database, resolver, apps, graceMs: config.domainGraceMs, log };
+		cleanup.push("domain checks", startDomainChecks(checks, config.janitorIntervalMs));
 
 		const address = server.address();
 		const listensOn = typeof address === "object" && address ? address.port : (config.siteSocket ?? 0);
@@ -127,6 +138,20 @@ function startJanitor(database: Database, config: SiteConfig, log: Logger): () =
 	};
 	run();
 	const timer = setInterval(run, config.janitorIntervalMs);
+	return () => {
+		clearInterval(timer);
+		return underWay;
+	};
+}
+
+/** Looks for the proofs of custom domains now and then, until the returned function is called. */
+function startDomainChecks(checks: DomainChecks, intervalMs: number): () => Promise<void> {
+	let underWay = Promise.resolve();
+	const timer = setInterval(() => {
+		underWay = underWay
+			.then(() => checkDueDomains(checks))
+			.catch((error: unknown) => checks.log.error({ err: error }, "domains were not checked; they are the next time"));
+	}, intervalMs);
 	return () => {
 		clearInterval(timer);
 		return underWay;

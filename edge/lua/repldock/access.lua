@@ -1,4 +1,6 @@
 -- Who may visit a private project: the agent says, and is asked at most every 30 s for one cookie.
+local agent = require("repldock.agent")
+
 local verdicts = ngx.shared.edge_access
 
 local module = {}
@@ -47,29 +49,20 @@ function module.take_tokens()
 	return tokens
 end
 
--- The agent's own token in its answer, if it gave one. Names in `reply.header` are spelled as they were sent.
-local function token_in(reply)
-	for name, value in pairs(reply.header) do
-		if name:lower() == "x-repldock-access" then
-			return value
-		end
-	end
-	return nil
-end
-
 -- Asks the agent (`authorize` or `enter`). Returns "allowed", with the agent's own token if it answered with one,
 -- "refused" or "unavailable".
 function module.ask(question, project_id, token)
-	local reply = ngx.location.capture("/_repldock/agent/" .. question, {
-		vars = { access_project = project_id, access_token = token },
+	local status, answer = agent.get("/edge/" .. question, {
+		"X-Repldock-Project: " .. project_id,
+		"X-Repldock-Access: " .. token,
 	})
-	if reply.status == 204 then
-		return "allowed", token_in(reply)
+	if status == 204 then
+		return "allowed", answer["x-repldock-access"]
 	end
-	if reply.status == 401 or reply.status == 403 then
+	if status == 401 or status == 403 then
 		return "refused"
 	end
-	ngx.log(ngx.CRIT, "the agent answered ", reply.status, " when asked to ", question)
+	ngx.log(ngx.CRIT, "the agent answered ", status or answer, " when asked to ", question)
 	return "unavailable"
 end
 

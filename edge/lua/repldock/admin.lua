@@ -1,4 +1,6 @@
--- The agent's side of the routing table: PUT, PATCH and GET /routes.
+-- The agent's side of the tables: PUT, PATCH and GET /routes; PUT and GET /certificates and /challenges.
+local certificates = require("repldock.certificates")
+local challenges = require("repldock.challenges")
 local cjson = require("cjson.safe")
 local routes = require("repldock.routes")
 
@@ -46,18 +48,18 @@ local function is_revision(value)
 	return type(value) == "number" and value % 1 == 0
 end
 
-local function report()
-	return answer(200, { revision = routes.revision() or cjson.null, count = routes.count() })
+local function report(store)
+	return answer(200, { revision = store.revision() or cjson.null, count = store.count() })
 end
 
-local function put(table)
+local function put(store, revision, list)
 	local done, problem = with_lock(function()
-		return routes.replace(table.revision, table.routes)
+		return store.replace(revision, list)
 	end)
 	if not done then
 		return refuse(400, "invalid_input", problem)
 	end
-	return report()
+	return report(store)
 end
 
 local function patch(change)
@@ -79,27 +81,40 @@ local function patch(change)
 	if not done then
 		return refuse(400, "invalid_input", problem)
 	end
-	return report()
+	return report(routes)
 end
 
--- Content handler of /routes.
-function module.routes()
+-- `name` is the table's and its list's in the body; `change` answers PATCH where the table takes it.
+local function serve(name, store, change)
 	local method = ngx.req.get_method()
 	if method == "GET" then
-		return report()
+		return report(store)
 	end
-	if method ~= "PUT" and method ~= "PATCH" then
-		ngx.header["Allow"] = "GET, PUT, PATCH"
-		return refuse(405, "invalid_input", "Use GET, PUT or PATCH.")
+	if method ~= "PUT" and not (change and method == "PATCH") then
+		ngx.header["Allow"] = change and "GET, PUT, PATCH" or "GET, PUT"
+		return refuse(405, "invalid_input", "This method is not for " .. name .. ".")
 	end
 	local body = cjson.decode(read_body() or "")
 	if type(body) ~= "table" or not is_revision(body.revision) then
 		return refuse(400, "invalid_input", "The body is not JSON with a revision.")
 	end
 	if method == "PUT" then
-		return put(body)
+		return put(store, body.revision, body[name])
 	end
-	return patch(body)
+	return change(body)
+end
+
+-- Content handlers of the admin socket's addresses.
+function module.routes()
+	return serve("routes", routes, patch)
+end
+
+function module.certificates()
+	return serve("certificates", certificates)
+end
+
+function module.challenges()
+	return serve("challenges", challenges)
 end
 
 return module

@@ -1,9 +1,9 @@
--- Requests for `<slug>.<apps domain>` and `<port>--<slug>.<apps domain>`.
+-- Requests for `<slug>.<apps domain>`, `<port>--<slug>.<apps domain>` and custom domains.
 local access = require("repldock.access")
-local headers = require("repldock.headers")
 local options = require("repldock.options").values
 local pages = require("repldock.pages")
 local routes = require("repldock.routes")
+local visit = require("repldock.visit")
 
 local module = {}
 
@@ -11,6 +11,9 @@ local suffix = "." .. options.appsDomain
 
 -- Slug and port (nil for the main one) that a host name means; nil when it cannot be an app's.
 local function parse_host(host)
+	if host:sub(-#suffix) ~= suffix then
+		return routes.slug_of_domain(host)
+	end
 	local label = host:sub(1, -#suffix - 1)
 	-- Asked first because, unlike a pattern, it is compiled: most visits name no port.
 	if not label:find("--", 1, true) then
@@ -29,7 +32,7 @@ function module.find()
 		return nil, nil, "not_ready"
 	end
 	local slug, port = parse_host(ngx.var.host)
-	local route = routes.find(slug)
+	local route = slug and routes.find(slug)
 	if not route then
 		return nil, nil, "unknown"
 	end
@@ -58,7 +61,6 @@ local function choose(route, port)
 end
 
 local function decide()
-	headers.clean_request()
 	local tokens = access.take_tokens()
 	local route, port, page = module.find()
 	if not route then
@@ -75,6 +77,7 @@ end
 
 -- Access handler: lets the request through to the balancer, or answers it with a page.
 function module.admit()
+	visit.begin()
 	local done, page, route, port = pcall(decide)
 	if not done then
 		ngx.log(ngx.CRIT, "a request could not be routed: ", page)

@@ -16,10 +16,11 @@ local function safe_target(to)
 end
 
 local function set_cookies(token)
+	local secure = ngx.var.scheme == "https" and "; Secure" or ""
 	-- The IDE shows the app in a frame of another site: without `SameSite=None` browsers would not send it back.
 	ngx.header["Set-Cookie"] = {
 		access.cookie .. "=" .. token .. "; Path=/; HttpOnly; SameSite=None; Secure; Partitioned",
-		access.lax_cookie .. "=" .. token .. "; Path=/; HttpOnly; SameSite=Lax",
+		access.lax_cookie .. "=" .. token .. "; Path=/; HttpOnly; SameSite=Lax" .. secure,
 	}
 end
 

@@ -5,6 +5,8 @@ local options = require("repldock.options").values
 local subnet = require("repldock.subnet")
 
 local entries = ngx.shared.edge_routes
+-- Custom domain → slug.
+local domains = ngx.shared.edge_domains
 local state = ngx.shared.edge_state
 local null = cjson.null
 
@@ -42,6 +44,14 @@ local function is_container_address(value)
 	return false
 end
 
+local function is_domain(value)
+	return type(value) == "string"
+		and #value <= 253
+		and value:find("^[a-z0-9][a-z0-9.-]*%.[a-z0-9-]*[a-z][a-z0-9-]*$") ~= nil
+		and not value:find("..", 1, true)
+		and ("." .. value):sub(-#options.appsDomain - 1) ~= "." .. options.appsDomain
+end
+
 local states = { stopped = true, starting = true, running = true, stopping = true, failed = true }
 
 -- The sentence that says what is wrong with a route, or nil.
@@ -75,26 +85,61 @@ local function route_problem(route)
 	if not states[route.state] then
 		return wrong("state is unknown")
 	end
+	for _, domain in ipairs(route.domains or {}) do
+		if not is_domain(domain) then
+			return wrong("domains holds something that cannot be a custom domain")
+		end
+	end
 	return nil
+end
+
+-- Forgets domains of a slug, but for those in `kept` and those that are another's by now.
+local function forget_domains(slug, text, kept)
+	for _, domain in ipairs(cjson.decode(text).domains or {}) do
+		if not kept[domain] and domains:get(domain) == slug then
+			domains:delete(domain)
+		end
+	end
+end
+
+local function remember_domains(route)
+	local kept = {}
+	for _, domain in ipairs(route.domains or {}) do
+		kept[domain] = true
+		local stored, problem = domains:safe_set(domain, route.slug)
+		if not stored then
+			return nil, "the edge's memory for domains is full (" .. problem .. ")"
+		end
+	end
+	return kept
 end
 
 -- Counted as they come and go: listing the keys of a large table would hold up the other workers.
 local function store(route)
-	local is_new = entries:get(route.slug) == nil
+	local before = entries:get(route.slug)
 	local stored, problem = entries:safe_set(route.slug, cjson.encode(route))
 	if not stored then
 		-- `safe_set` never pushes another project's route out of memory to make room.
 		return nil, "the edge's memory for routes is full (" .. problem .. ")"
 	end
-	if is_new then
+	local kept
+	kept, problem = remember_domains(route)
+	if not kept then
+		return nil, problem
+	end
+	if before then
+		forget_domains(route.slug, before, kept)
+	else
 		state:incr("count", 1, 0)
 	end
 	return true
 end
 
 local function remove(slug)
-	if entries:get(slug) ~= nil then
+	local before = entries:get(slug)
+	if before then
 		entries:delete(slug)
+		forget_domains(slug, before, {})
 		state:incr("count", -1, 0)
 	end
 end
@@ -166,6 +211,11 @@ end
 
 function module.count()
 	return state:get("count") or 0
+end
+
+-- The slug whose project a custom domain (in small letters, without a last dot) shows; nil when it is nobody's.
+function module.slug_of_domain(domain)
+	return domains:get(domain)
 end
 
 -- The route of a slug, with absent values as nil; nil when there is none. Callers must not change it.

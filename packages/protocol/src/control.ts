@@ -18,6 +18,8 @@ export const DesiredPlacement = z.object({
 	/** Rises with each change of `want`; a node's report about an older one is ignored. */
 	wantVersion: z.int(),
 	slug: z.string(),
+	/** Custom domains whose proof the site has seen; small letters, punycode. */
+	domains: z.array(z.string()).default([]),
 	/** Whom the program sees as REPL_OWNER. */
 	owner: z.object({ id: UserId, name: z.string() }),
 	/** What a new volume is filled with. */

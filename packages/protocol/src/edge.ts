@@ -6,9 +6,13 @@ import { ContainerState, Visibility } from "./project.ts";
  *   PUT   /routes  RouteTable   replaces all routes
  *   PATCH /routes  RouteChange  changes some; refused with 409 when `revision` is not above the stored one
  *   GET   /routes  → { revision, count }
+ *   PUT   /certificates  { revision, certificates: EdgeCertificate[] }   replaces all; GET as above
+ *   PUT   /challenges    { revision, challenges: EdgeChallenge[] }       replaces all; GET as above
  */
 export const Route = z.object({
 	slug: z.string(),
+	/** Custom domains whose proof the site has seen; small letters, punycode. */
+	domains: z.array(z.string()),
 	projectId: z.string(),
 	/** The container's IPv4 address; null when no container runs. */
 	address: z.string().nullable(),
@@ -26,3 +30,21 @@ export type RouteTable = z.infer<typeof RouteTable>;
 
 export const RouteChange = z.object({ revision: z.int(), set: z.array(Route), removed: z.array(z.string()) });
 export type RouteChange = z.infer<typeof RouteChange>;
+
+/** A certificate for the edge to choose by the name that a visitor asks for. The edge never gives it back. */
+export interface EdgeCertificate {
+	/** Differs when the certificate does: its fingerprint. */
+	id: string;
+	/** Host names, `*.` wildcards of one label, or addresses. */
+	names: readonly string[];
+	/** The chain, leaf first, in PEM. */
+	certificate: string;
+	/** PEM. */
+	key: string;
+}
+
+/** An answer to ACME's HTTP-01 challenge at `/.well-known/acme-challenge/<token>`, on every host of the edge. */
+export interface EdgeChallenge {
+	token: string;
+	answer: string;
+}

@@ -1,5 +1,6 @@
 export * from "./constants.ts";
 export * from "./control.ts";
+export * from "./domain.ts";
 export * from "./edge.ts";
 export * from "./errors.ts";
 export * from "./project.ts";

@@ -248,6 +248,7 @@ function nodeEnvironment(settings: Settings, toolchain: Toolchain): Record<strin
 		REPLDOCK_TOOLCHAIN_ARCHIVE: toolchain.archive,
 		REPLDOCK_TOOLCHAIN_HASH: toolchain.hash,
 		REPLDOCK_RUN_DIRECTORY: settings.run,
+		REPLDOCK_SITE_SOCKET: join(settings.run, "site.sock"),
 		REPLDOCK_ENGINE_SOCKET: join(settings.run, "docker.sock"),
 		REPLDOCK_ACCESS_SECRET_FILE: join(settings.data, "secrets/node/access-secret"),
 	};

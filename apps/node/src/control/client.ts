@@ -18,6 +18,8 @@ export interface Welcome {
 
 export interface ControlClientOptions {
 	siteUrl: string;
+	/** Unix socket of a site on this machine, which needs neither the edge nor a certificate to be reached. */
+	siteSocket?: string | undefined;
 	nodeToken: string;
 	name: string;
 	gatewayUrl: string;
@@ -53,8 +55,8 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 	}
 
 	function dial() {
-		const current = new WebSocket(url, {
-			headers: { authorization: `Bearer ${options.nodeToken}` },
+		const current = new WebSocket(options.siteSocket ? `ws+unix:${options.siteSocket}:${controlPath}` : url, {
+			headers: { host: url.host, authorization: `Bearer ${options.nodeToken}` },
 			handshakeTimeout: 10_000,
 			perMessageDeflate: false,
 			maxPayload: 64 * 1024 * 1024,

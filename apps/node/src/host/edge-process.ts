@@ -12,6 +12,10 @@ export interface EdgeOptions {
 	dataDirectory: string;
 	/** TCP port of all hosts; the edge listens on every address. */
 	httpPort: number;
+	/** TCP port on which all hosts speak TLS; without it none does. */
+	tls?: EdgeTls;
+	/** Where people reach the site; pages of the edge link to it. */
+	siteUrl: string;
 	/** The site's host name; `localhost` also answers to the loopback addresses that are not the gateway's. */
 	siteHost: string;
 	/** Host name of the node's gateway beside `node.<apps domain>`; it may be an address. */
@@ -28,6 +32,16 @@ export interface EdgeOptions {
 	ipv6?: boolean;
 	/** Shared memory for routes; default 32 MiB, enough for about 60,000. */
 	routesMemoryBytes?: number;
+}
+
+export interface EdgeTls {
+	httpsPort: number;
+	/** Visitors who name no host meet this certificate until another one is known for them. PEM. */
+	fallback: { certificate: string; key: string };
+	/** Send visitors of the plain port to TLS where there is a certificate for their host. */
+	redirect: boolean;
+	/** `max-age` of Strict-Transport-Security; 0 for none. */
+	hstsSeconds: number;
 }
 
 /** NGINX's log, beside those of the other programs. */
@@ -57,6 +71,12 @@ function checkSubnet(subnet: string): string {
 		throw new Error(`${JSON.stringify(subnet)} is not an IPv4 subnet such as 172.30.0.0/16.`);
 	}
 	return subnet;
+}
+
+/** A URL that may stand between double quotes in Lua. */
+function checkUrl(url: string): string {
+	if (!/^https?:\/\/[a-z0-9.:[\]-]+$/.test(url)) throw new Error(`${JSON.stringify(url)} is not a site's address.`);
+	return url;
 }
 
 function checkUser(user: string): string {
@@ -100,9 +120,19 @@ function gatewayNames({ gatewayHost, appsDomain }: EdgeOptions): string {
 	return [...new Set([`node.${appsDomain}`, gatewayHost])].map(checkHost).join(" ");
 }
 
-function listenLines(port: string, ipv6: boolean, suffix: string): string {
-	const lines = [`listen 0.0.0.0:${port}${suffix};`, ...(ipv6 ? [`listen [::]:${port}${suffix};`] : [])];
-	return lines.join("\n\t\t");
+/** All addresses of this machine at one port. */
+function listenLines(port: string, ipv6: boolean, suffix: string): string[] {
+	return [`listen 0.0.0.0:${port}${suffix};`, ...(ipv6 ? [`listen [::]:${port}${suffix};`] : [])];
+}
+
+/** A file of the edge with the names in double braces replaced. */
+function fill(file: string, values: Record<string, string>): string {
+	const template = readFileSync(join(sourceDirectory, file), "utf8");
+	return template.replace(/\{\{(\w+)\}\}/g, (_, name: string) => {
+		const value = values[name];
+		if (value === undefined) throw new Error(`The edge's template asks for ${name}, which nothing gives.`);
+		return value;
+	});
 }
 
 /**
@@ -112,6 +142,13 @@ function listenLines(port: string, ipv6: boolean, suffix: string): string {
 export function renderEdgeConfiguration(options: EdgeOptions): string {
 	const port = checkWhole("The edge's port", options.httpPort, 1, 65535);
 	const ipv6 = options.ipv6 ?? hasIpv6();
+	const { tls } = options;
+	const httpsPort = tls && checkWhole("The edge's TLS port", tls.httpsPort, 1, 65535);
+	const listenEverywhere = (suffix: string) =>
+		[
+			...listenLines(port, ipv6, suffix),
+			...(httpsPort ? listenLines(httpsPort, ipv6, ` ssl http2${suffix}`) : []),
+		].join("\n\t\t");
 	const workers = options.workers ?? "auto";
 	const openFiles = mostOpenFiles();
 	const values: Record<string, string> = {
@@ -130,15 +167,16 @@ export function renderEdgeConfiguration(options: EdgeOptions): string {
 		siteNames: siteNames(options),
 		gatewayNames: gatewayNames(options),
 		containerSubnets: options.containerSubnets.map((subnet) => `"${checkSubnet(subnet)}"`).join(", "),
-		listen: listenLines(port, ipv6, ""),
-		listenDefault: listenLines(port, ipv6, " default_server backlog=4096"),
+		listen: listenEverywhere(""),
+		listenDefault: listenEverywhere(" default_server backlog=4096"),
+		httpPort: port,
+		httpsPort: httpsPort ?? "nil",
+		httpsRedirect: String(tls?.redirect ?? false),
+		siteUrl: checkUrl(options.siteUrl),
 	};
-	const template = readFileSync(join(sourceDirectory, "nginx.conf"), "utf8");
-	return template.replace(/\{\{(\w+)\}\}/g, (_, name: string) => {
-		const value = values[name];
-		if (value === undefined) throw new Error(`The edge's template asks for ${name}, which nothing gives.`);
-		return value;
-	});
+	const hsts = checkWhole("The time of HSTS", tls?.hstsSeconds ?? 0, 0, 2 ** 31);
+	values.tls = tls ? fill("tls.conf", { ...values, hsts: hsts === "0" ? "" : `max-age=${hsts}` }) : "";
+	return fill("nginx.conf", values);
 }
 
 /**
@@ -153,6 +191,11 @@ export async function prepareEdge(options: EdgeOptions): Promise<void> {
 	await mkdir(join(options.dataDirectory, "run"), { recursive: true });
 	await mkdir(join(options.dataDirectory, "logs"), { recursive: true, mode: 0o700 });
 	await writeFile(join(directory, "nginx.conf"), configuration, { mode: 0o600 });
+	if (options.tls) {
+		const { certificate, key } = options.tls.fallback;
+		await writeFile(join(directory, "fallback.crt"), certificate, { mode: 0o600 });
+		await writeFile(join(directory, "fallback.key"), key, { mode: 0o600 });
+	}
 	// Made here, since NGINX would make it readable to everyone.
 	await writeFile(edgeLog(options.dataDirectory), "", { flag: "a", mode: 0o600 });
 	await rm(join(options.dataDirectory, "run", "edge.sock"), { force: true });

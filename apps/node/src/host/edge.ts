@@ -1,63 +1,35 @@
-import { chmod } from "node:fs/promises";
-import { request } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
-import { RepldockError, type Route, type RouteChange, type RouteTable } from "@repldock/protocol";
+import {
+	type EdgeCertificate,
+	type EdgeChallenge,
+	RepldockError,
+	type Route,
+	type RouteChange,
+	type RouteTable,
+} from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import { z } from "zod";
 import type { Edge } from "../host.ts";
-
-const TableReport = z.object({ revision: z.int().nullable(), count: z.int() });
-export type TableReport = z.infer<typeof TableReport>;
+import {
+	createWholeTable,
+	exchange,
+	putTable,
+	readReport,
+	requireAccepted,
+	type TableReport,
+} from "./edge-exchange.ts";
 
 /** The node's edge, seen from the agent. */
 export interface NodeEdge extends Edge {
 	/**
-	 * What the edge holds; `revision` is null before its first table.
+	 * The routes that the edge holds.
 	 * @throws RepldockError `node_unreachable` when it does not run.
 	 */
 	report(): Promise<TableReport>;
 	/**
-	 * Gives the edge the last table again whenever it holds another one, as after a restart of NGINX. Call it once;
+	 * Gives the edge its last tables again whenever it holds others, as after a restart of NGINX. Call it once;
 	 * resolves when the signal aborts.
 	 */
 	watch(signal: AbortSignal): Promise<void>;
-}
-
-interface EdgeAnswer {
-	status: number;
-	body: string;
-}
-
-/** Longest time for one exchange; a table of 50,000 routes takes the edge well below a second. */
-const exchangeTimeoutMs = 10_000;
-
-function exchange(socketPath: string, method: string, body?: string): Promise<EdgeAnswer> {
-	return new Promise((resolve, reject) => {
-		const fail = (cause: Error) =>
-			reject(
-				new RepldockError("node_unreachable", "The node's web server does not answer. Try again in a few seconds.", {
-					cause,
-				}),
-			);
-		const payload = body === undefined ? undefined : Buffer.from(body);
-		const outgoing = request({
-			socketPath,
-			path: "/routes",
-			method,
-			agent: false,
-			timeout: exchangeTimeoutMs,
-			headers: payload ? { "content-type": "application/json", "content-length": payload.length } : {},
-		});
-		outgoing.on("timeout", () => outgoing.destroy(new Error("the edge took too long")));
-		outgoing.on("error", fail);
-		outgoing.on("response", (response) => {
-			const chunks: Buffer[] = [];
-			response.on("data", (chunk: Buffer) => chunks.push(chunk));
-			response.on("error", fail);
-			response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));
-		});
-		outgoing.end(payload);
-	});
 }
 
 function isUnreachable(error: unknown): boolean {
@@ -75,6 +47,8 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 	const { socketPath, log } = options;
 	const pollIntervalMs = options.pollIntervalMs ?? 250;
 	const routes = new Map<string, Route>();
+	const certificates = createWholeTable<EdgeCertificate>(socketPath, "certificates");
+	const challenges = createWholeTable<EdgeChallenge>(socketPath, "challenges");
 	let revision: number | undefined;
 	let isReachable = true;
 	let last: Promise<unknown> = Promise.resolve();
@@ -93,29 +67,12 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 		else log.warn({ socketPath, err: error }, "the edge does not answer; it gets the routes when it is back");
 	}
 
-	async function report(): Promise<TableReport> {
-		const answer = await exchange(socketPath, "GET");
-		if (answer.status !== 200)
-			throw new RepldockError("internal", `The edge answered ${answer.status} to GET /routes.`);
-		return TableReport.parse(JSON.parse(answer.body));
-	}
+	const report = () => readReport(socketPath, "/routes");
 
-	function accepted(answer: EdgeAnswer): void {
-		if (answer.status !== 200) {
-			throw new RepldockError("internal", `The edge refused the routes (${answer.status}).`, { cause: answer.body });
-		}
-	}
-
-	async function putTable(): Promise<void> {
+	async function putRoutes(): Promise<void> {
 		if (revision === undefined) return;
 		const table: RouteTable = { revision, routes: [...routes.values()] };
-		try {
-			// NGINX opens its unix sockets to every user of the machine.
-			await chmod(socketPath, 0o600);
-		} catch (cause) {
-			throw new RepldockError("node_unreachable", "The node's web server does not run.", { cause });
-		}
-		accepted(await exchange(socketPath, "PUT", JSON.stringify(table)));
+		await putTable(socketPath, "/routes", table);
 	}
 
 	/** Carries it over, or leaves it to `watch` when the edge cannot be reached. */
@@ -134,7 +91,7 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 			revision = table.revision;
 			routes.clear();
 			for (const route of table.routes) routes.set(route.slug, route);
-			await deliver(putTable);
+			await deliver(putRoutes);
 		});
 	}
 
@@ -151,18 +108,21 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 			for (const slug of change.removed) routes.delete(slug);
 			for (const route of change.set) routes.set(route.slug, route);
 			await deliver(async () => {
-				const answer = await exchange(socketPath, "PATCH", JSON.stringify(change));
+				const answer = await exchange(socketPath, "PATCH", "/routes", change);
 				// It holds another table than we think, for example none after a restart.
-				if (answer.status === 409) return putTable();
-				accepted(answer);
+				if (answer.status === 409) return putRoutes();
+				requireAccepted(answer, "/routes");
 			});
 		});
 	}
 
 	async function mend(): Promise<void> {
+		// First, since visitors by TLS wait for them before they can ask for anything.
+		if (await certificates.mend()) log.info("the edge was given its certificates again");
+		await challenges.mend();
 		const held = await report();
 		if (revision === undefined || held.revision === revision) return;
-		await putTable();
+		await putRoutes();
 		log.info({ revision, heldRevision: held.revision, count: routes.size }, "the edge was given its routes again");
 	}
 
@@ -171,12 +131,19 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 			try {
 				await inTurn(() => deliver(mend));
 			} catch (error) {
-				log.error({ err: error }, "the edge's routes could not be restored");
+				log.error({ err: error }, "the edge's tables could not be restored");
 			}
 			// Rejects when the signal aborts, which the loop's condition then sees.
 			await wait(pollIntervalMs, undefined, { signal }).catch(() => undefined);
 		}
 	}
 
-	return { report, replaceRoutes, changeRoutes, watch };
+	return {
+		report,
+		replaceRoutes,
+		changeRoutes,
+		replaceCertificates: (list) => inTurn(() => deliver(() => certificates.replace(list))),
+		replaceChallenges: (list) => inTurn(() => challenges.replace(list)),
+		watch,
+	};
 }

@@ -16,7 +16,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Route } from "@repldock/protocol";
 import { createCleanupStack, createLog } from "@repldock/service";
 import { createEdge, type NodeEdge } from "../../src/host/edge.ts";
-import { edgeArguments, nginxProgram, prepareEdge, readEdgeLog } from "../../src/host/edge-process.ts";
+import { type EdgeTls, edgeArguments, nginxProgram, prepareEdge, readEdgeLog } from "../../src/host/edge-process.ts";
 
 export interface Answer {
 	status: number;
@@ -41,6 +41,8 @@ export interface Seen {
 
 export interface TestEdge {
 	port: number;
+	/** Nothing listens there unless the edge was started with TLS. */
+	httpsPort: number;
 	dataDirectory: string;
 	edge: NodeEdge;
 	/** One request over a connection of its own. */
@@ -102,6 +104,7 @@ export function route(slug: string, values: Partial<Route> = {}): Route {
 	const projectId = "3f0c9a52-1111-4111-8111-000000000001";
 	return {
 		slug,
+		domains: [],
 		projectId,
 		address: null,
 		ports: [],
@@ -113,7 +116,7 @@ export function route(slug: string, values: Partial<Route> = {}): Route {
 }
 
 /** Starts NGINX in a data directory of its own, with containers anywhere in 127.77.0.0/16. */
-export async function startEdge(appsDomain = "apps.test"): Promise<TestEdge> {
+export async function startEdge(appsDomain = "apps.test", tls?: Omit<EdgeTls, "httpsPort">): Promise<TestEdge> {
 	const cleanup = createCleanupStack(log);
 	const dataDirectory = await mkdtemp(join(tmpdir(), "repldock-edge-"));
 	cleanup.push("data directory", () => rm(dataDirectory, { recursive: true, force: true }));
@@ -121,6 +124,7 @@ export async function startEdge(appsDomain = "apps.test"): Promise<TestEdge> {
 	const run = join(dataDirectory, "run");
 	await mkdir(run);
 	const port = await freePort();
+	const httpsPort = await freePort();
 	const edge = createEdge({ socketPath: join(run, "edge.sock"), log, pollIntervalMs: 50 });
 	let nginx: ChildProcess | undefined;
 
@@ -128,6 +132,8 @@ export async function startEdge(appsDomain = "apps.test"): Promise<TestEdge> {
 		await prepareEdge({
 			dataDirectory,
 			httpPort: port,
+			...(tls ? { tls: { ...tls, httpsPort } } : {}),
+			siteUrl: `http://localhost:${port}`,
 			siteHost: "localhost",
 			gatewayHost: "node.localhost",
 			appsDomain,
@@ -214,5 +220,17 @@ export async function startEdge(appsDomain = "apps.test"): Promise<TestEdge> {
 
 	cleanup.push("nginx", stop);
 	await start();
-	return { port, dataDirectory, edge, visit, raw, container, service, start, stop, release: () => cleanup.run() };
+	return {
+		port,
+		httpsPort,
+		dataDirectory,
+		edge,
+		visit,
+		raw,
+		container,
+		service,
+		start,
+		stop,
+		release: () => cleanup.run(),
+	};
 }

@@ -72,6 +72,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		generation: 1,
 		want: "running",
 		wantVersion: 1,
+		domains: [],
 		slug: "my-app",
 		owner: { id: "u1", name: "Ada" },
 		template: "python",
@@ -89,7 +90,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 	const dependencies: WorkspaceDependencies = {
 		log,
 		documentsDirectory: join(base, "documents"),
-		apps: { domain: "localhost", port: 8080 },
+		apps: { scheme: "http", domain: "localhost", port: "8080" },
 		toolchainEnvironment: { PATH: "/usr/bin:/bin", PYTHONUSERBASE: "${REPL_HOME}/.pythonlibs" },
 		placement: (id) => placements.get(id),
 		openFiles: async () => openProjectFiles(root, owner),

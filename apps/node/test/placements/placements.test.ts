@@ -16,6 +16,7 @@ function placement(change: Partial<DesiredPlacement> = {}): DesiredPlacement {
 		generation: 1,
 		want: "running",
 		wantVersion: 1,
+		domains: [],
 		slug: "app",
 		owner: { id: "o", name: "Owner" },
 		template: "node",

@@ -7,6 +7,7 @@ import { administrationRoutes } from "./administration.ts";
 import { authRoutes } from "./auth-routes.ts";
 import type { ApiEnvironment, ApiParts } from "./context.ts";
 import { openApiDocument } from "./document.ts";
+import { domainRoutes } from "./domains.ts";
 import { identity, sameOrigin } from "./identity.ts";
 import { answerError, problemResponse } from "./problems.ts";
 import { projectRoutes } from "./projects.ts";
@@ -46,6 +47,7 @@ export function createApi(parts: ApiParts) {
 		welcomeRoutes(parts),
 		templateRoutes(parts),
 		projectRoutes(parts),
+		domainRoutes(parts),
 		workspaceRoutes(parts),
 		administrationRoutes(parts),
 	];

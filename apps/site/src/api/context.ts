@@ -3,6 +3,7 @@ import type { Logger } from "@repldock/service";
 import type { Context } from "hono";
 import type { Auth } from "../auth/auth.ts";
 import type { TicketSigner } from "../auth/tickets.ts";
+import type { Resolver } from "../dns/resolver.ts";
 import type { AppsAddress } from "../domain/address.ts";
 import type { Database } from "../store/database.ts";
 import type { User } from "../store/users.ts";
@@ -17,6 +18,9 @@ export interface ApiParts {
 	readonly projectsPerUser: number;
 	readonly runningPerUser: number;
 	readonly trashTimeMs: number;
+	readonly domainsPerProject: number;
+	readonly domainGraceMs: number;
+	readonly resolver: Resolver;
 	readonly apps: AppsAddress;
 	readonly siteUrl: string;
 	readonly log: Logger;

@@ -5,6 +5,7 @@ import { RepldockError } from "@repldock/protocol";
 // Schemas that the OpenAPI document names are made anew here: only those made after @hono/zod-openapi was loaded can
 // carry a name.
 export const Project = z.object(protocol.Project.shape).openapi("Project");
+export const Domain = z.object(protocol.Domain.shape).openapi("Domain");
 export const Template = z.object(protocol.Template.shape).openapi("Template");
 export const TicketGrant = z.object(protocol.TicketGrant.shape).openapi("TicketGrant");
 const Problem = z.object({ type: z.string(), ...protocol.Problem.shape }).openapi("Problem");

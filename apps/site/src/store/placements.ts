@@ -67,6 +67,10 @@ export async function wantStopped(database: Database, projectId: string): Promis
 		.execute();
 }
 
+const provedDomains = sql<string[]>`ARRAY(
+	SELECT domains.name FROM domains
+	WHERE domains.project_id = placements.project_id AND domains.verified_at IS NOT NULL ORDER BY domains.name)`;
+
 /** All that one node is to hold, by project id. */
 export async function listDesired(database: Database, nodeId: string): Promise<DesiredPlacement[]> {
 	const rows = await database
@@ -88,6 +92,7 @@ export async function listDesired(database: Database, nodeId: string): Promise<D
 			"projects.cpus",
 			"projects.pids",
 			"projects.diskBytes",
+			provedDomains.as("domains"),
 		])
 		.where("placements.nodeId", "=", nodeId)
 		.orderBy("placements.projectId")

@@ -187,7 +187,7 @@ export async function updateProject(
 	}
 }
 
-function isUniqueViolation(error: unknown): boolean {
+export function isUniqueViolation(error: unknown): boolean {
 	return error instanceof Error && "code" in error && error.code === "23505";
 }
 

@@ -13,6 +13,7 @@ export interface Tables {
 	nodes: NodesTable;
 	projects: ProjectsTable;
 	placements: PlacementsTable;
+	domains: DomainsTable;
 }
 
 export type Role = "admin" | "user";
@@ -72,6 +73,17 @@ interface ProjectsTable {
 	openedAt: Date | null;
 	deletedAt: Date | null;
 	touchedAt: ColumnType<Date, never, never>;
+}
+
+interface DomainsTable {
+	id: Generated<string>;
+	projectId: string;
+	name: string;
+	token: string;
+	createdAt: Generated<Date>;
+	verifiedAt: Date | null;
+	checkedAt: Date | null;
+	missingSince: Date | null;
 }
 
 export type Want = "running" | "stopped" | "purged";

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLog, readConfig } from "@repldock/service";
 import { siteOptions } from "../../src/config.ts";
+import type { Resolver } from "../../src/dns/resolver.ts";
 import { makeOperatorLink, type RunningSite, startSite } from "../../src/server.ts";
 import { Client } from "./client.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
@@ -20,6 +21,8 @@ const templates = [
 	},
 	{ id: "node-web", name: "Web", description: "A page.", language: "javascript", entrypoint: "index.js", kind: "web" },
 ];
+
+const emptyResolver: Resolver = { txt: async () => [], cname: async () => [] };
 
 /** A database with any number of site instances on it. */
 export interface World {
@@ -42,7 +45,8 @@ export interface Instance extends RunningSite {
 	administrator(): Promise<Client>;
 }
 
-export async function createWorld(settings: Record<string, string> = {}): Promise<World> {
+/** @param resolver what custom domains are looked up with; by default no name has a record. */
+export async function createWorld(settings: Record<string, string> = {}, resolver = emptyResolver): Promise<World> {
 	const cluster = await startCluster();
 	const directory = await mkdtemp(join(tmpdir(), "repldock-site-"));
 	await writeFile(join(directory, "index.json"), JSON.stringify(templates));
@@ -69,7 +73,7 @@ export async function createWorld(settings: Record<string, string> = {}): Promis
 		operatorLink,
 		query: (text, values) => cluster.query(database, text, values),
 		async startInstance(changes = {}) {
-			const site = await startSite(readConfig(siteOptions, { ...environment, ...changes }), log);
+			const site = await startSite(readConfig(siteOptions, { ...environment, ...changes }), log, resolver);
 			running.add(site);
 			const url = `http://127.0.0.1:${site.listensOn}`;
 			return {

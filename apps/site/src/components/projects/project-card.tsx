@@ -1,6 +1,6 @@
 import type { Project, Template } from "@repldock/protocol";
 import { Badge, IconButton, Menu, type MenuEntry, StatusDot } from "@repldock/ui";
-import { Ellipsis, ExternalLink, Globe, Link2, Lock, Pencil, Square, SquareTerminal, Trash2 } from "lucide-react";
+import { Ellipsis, ExternalLink, Globe, Globe2, Link2, Lock, Pencil, Square, SquareTerminal, Trash2 } from "lucide-react";
 import { ago } from "../time.ts";
 import { stateLook } from "./state.ts";
 import { TemplateIcon } from "./template-icon.tsx";
@@ -8,6 +8,7 @@ import { TemplateIcon } from "./template-icon.tsx";
 export interface ProjectActions {
 	rename: (project: Project) => void;
 	changeAddress: (project: Project) => void;
+	showDomains: (project: Project) => void;
 	toggleVisibility: (project: Project) => void;
 	stop: (project: Project) => void;
 	remove: (project: Project) => void;
@@ -68,6 +69,7 @@ function entriesFor(project: Project, actions: ProjectActions): MenuEntry[] {
 		"separator",
 		{ id: "rename", label: "Rename…", icon: <Pencil />, onSelect: () => actions.rename(project) },
 		{ id: "address", label: "Change address…", icon: <Link2 />, onSelect: () => actions.changeAddress(project) },
+		{ id: "domains", label: "Domains…", icon: <Globe2 />, onSelect: () => actions.showDomains(project) },
 		{
 			id: "visibility",
 			label: isPublic ? "Make private" : "Make public",

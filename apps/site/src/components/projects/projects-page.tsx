@@ -3,6 +3,7 @@ import { Button, Callout, EmptyState, LinkButton, SegmentedControl, Skeleton, Te
 import { ArrowLeft, LayoutGrid, List, Plus, Search, SearchX, Trash2 } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useHydrated } from "../forms/use-hydrated.ts";
+import { DomainsDialog } from "./domains-dialog.tsx";
 import { EditProjectDialog } from "./edit-project-dialog.tsx";
 import { FirstProject } from "./first-project.tsx";
 import { NewProjectDialog } from "./new-project-dialog.tsx";
@@ -35,6 +36,7 @@ export function ProjectsPage({ userName, appsDomain, trash, startNew }: Projects
 	const [view, setView] = useView();
 	const [creating, setCreating] = useState(startNew);
 	const [editing, setEditing] = useState<{ project: Project; what: "name" | "slug" } | null>(null);
+	const [domainsOf, setDomainsOf] = useState<Project | null>(null);
 	const projects = useProjects(query, trash);
 	const { templates } = useTemplates();
 	const { items } = projects;
@@ -42,6 +44,7 @@ export function ProjectsPage({ userName, appsDomain, trash, startNew }: Projects
 	const actions: ProjectActions = {
 		rename: (project) => setEditing({ project, what: "name" }),
 		changeAddress: (project) => setEditing({ project, what: "slug" }),
+		showDomains: setDomainsOf,
 		toggleVisibility: (project) => void toggleVisibility(project, projects),
 		stop: (project) => void stopProject(project, projects),
 		remove: (project) => void deleteProject(project, projects),
@@ -132,6 +135,7 @@ export function ProjectsPage({ userName, appsDomain, trash, startNew }: Projects
 					onChanged={projects.put}
 				/>
 			)}
+			{domainsOf && <DomainsDialog project={domainsOf} onClose={() => setDomainsOf(null)} />}
 			<Toaster />
 		</>
 	);
