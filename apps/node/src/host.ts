@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-import type { DirectoryListing, FileEntry, Limits, RouteChange, RouteTable } from "@repldock/protocol";
+import type { Activity, DirectoryListing, FileEntry, Limits, RouteChange, RouteTable } from "@repldock/protocol";
 
 /**
  * What the agent asks of the machine under it. `host/` holds the drivers; everything above sees these interfaces only,
@@ -109,6 +109,8 @@ export interface Network {
 export interface Edge {
 	replaceRoutes(table: RouteTable): Promise<void>;
 	changeRoutes(change: RouteChange): Promise<void>;
+	/** Who visits: all projects, or one alone. @throws RepldockError `node_unreachable` when the edge does not run. */
+	activity(projectId?: string): Promise<Activity>;
 }
 
 /**

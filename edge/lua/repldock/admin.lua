@@ -1,5 +1,6 @@
--- The agent's side of the routing table: PUT, PATCH and GET /routes.
+-- The agent's side of the routing table: PUT, PATCH and GET /routes; and of the visits: GET /activity.
 local cjson = require("cjson.safe")
+local activity = require("repldock.activity")
 local routes = require("repldock.routes")
 
 local state = ngx.shared.edge_state
@@ -100,6 +101,11 @@ function module.routes()
 		return put(body)
 	end
 	return patch(body)
+end
+
+-- Content handler of /activity.
+function module.activity()
+	return answer(200, activity.report(ngx.var.arg_project))
 end
 
 return module

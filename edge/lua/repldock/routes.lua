@@ -42,7 +42,7 @@ local function is_container_address(value)
 	return false
 end
 
-local states = { stopped = true, starting = true, running = true, stopping = true, failed = true }
+local states = { stopped = true, starting = true, running = true, paused = true, stopping = true, failed = true }
 
 -- The sentence that says what is wrong with a route, or nil.
 local function route_problem(route)
@@ -74,6 +74,9 @@ local function route_problem(route)
 	end
 	if not states[route.state] then
 		return wrong("state is unknown")
+	end
+	if type(route.wakes) ~= "boolean" then
+		return wrong("wakes is neither true nor false")
 	end
 	return nil
 end

@@ -20,6 +20,8 @@ export interface EdgeOptions {
 	appsDomain: string;
 	/** IPv4 subnets (CIDR) of this node's containers; nothing outside them is ever proxied to. */
 	containerSubnets: readonly string[];
+	/** Parts of User-Agent texts that neither wake a sleeping project nor keep one awake; default: none. */
+	noWakeAgents?: readonly string[];
 	/** Unprivileged user of the worker processes, with a group of the same name. */
 	user: string;
 	/** Default `auto`: one a processor. */
@@ -57,6 +59,14 @@ function checkSubnet(subnet: string): string {
 		throw new Error(`${JSON.stringify(subnet)} is not an IPv4 subnet such as 172.30.0.0/16.`);
 	}
 	return subnet;
+}
+
+/** The text stands between quotes in a block of Lua, whose braces NGINX counts. */
+function checkAgent(text: string): string {
+	if (!/^[ !#-&(-[\]-z|~]{1,100}$/.test(text)) {
+		throw new Error(`${JSON.stringify(text)} is not a part of a User-Agent: use plain letters, digits and signs.`);
+	}
+	return text;
 }
 
 function checkUser(user: string): string {
@@ -130,6 +140,7 @@ export function renderEdgeConfiguration(options: EdgeOptions): string {
 		siteNames: siteNames(options),
 		gatewayNames: gatewayNames(options),
 		containerSubnets: options.containerSubnets.map((subnet) => `"${checkSubnet(subnet)}"`).join(", "),
+		noWakeAgents: (options.noWakeAgents ?? []).map((text) => `"${checkAgent(text)}"`).join(", "),
 		listen: listenLines(port, ipv6, ""),
 		listenDefault: listenLines(port, ipv6, " default_server backlog=4096"),
 	};

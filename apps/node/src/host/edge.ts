@@ -1,7 +1,7 @@
 import { chmod } from "node:fs/promises";
 import { request } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
-import { RepldockError, type Route, type RouteChange, type RouteTable } from "@repldock/protocol";
+import { Activity, RepldockError, type Route, type RouteChange, type RouteTable } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import { z } from "zod";
 import type { Edge } from "../host.ts";
@@ -31,7 +31,7 @@ interface EdgeAnswer {
 /** Longest time for one exchange; a table of 50,000 routes takes the edge well below a second. */
 const exchangeTimeoutMs = 10_000;
 
-function exchange(socketPath: string, method: string, body?: string): Promise<EdgeAnswer> {
+function exchange(socketPath: string, method: string, path: string, body?: string): Promise<EdgeAnswer> {
 	return new Promise((resolve, reject) => {
 		const fail = (cause: Error) =>
 			reject(
@@ -42,7 +42,7 @@ function exchange(socketPath: string, method: string, body?: string): Promise<Ed
 		const payload = body === undefined ? undefined : Buffer.from(body);
 		const outgoing = request({
 			socketPath,
-			path: "/routes",
+			path,
 			method,
 			agent: false,
 			timeout: exchangeTimeoutMs,
@@ -94,10 +94,19 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 	}
 
 	async function report(): Promise<TableReport> {
-		const answer = await exchange(socketPath, "GET");
+		const answer = await exchange(socketPath, "GET", "/routes");
 		if (answer.status !== 200)
 			throw new RepldockError("internal", `The edge answered ${answer.status} to GET /routes.`);
 		return TableReport.parse(JSON.parse(answer.body));
+	}
+
+	async function activity(projectId?: string): Promise<Activity> {
+		const query = projectId === undefined ? "" : `?project=${encodeURIComponent(projectId)}`;
+		const answer = await exchange(socketPath, "GET", `/activity${query}`);
+		if (answer.status !== 200) {
+			throw new RepldockError("internal", `The edge answered ${answer.status} to GET /activity.`);
+		}
+		return Activity.parse(JSON.parse(answer.body));
 	}
 
 	function accepted(answer: EdgeAnswer): void {
@@ -115,7 +124,7 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 		} catch (cause) {
 			throw new RepldockError("node_unreachable", "The node's web server does not run.", { cause });
 		}
-		accepted(await exchange(socketPath, "PUT", JSON.stringify(table)));
+		accepted(await exchange(socketPath, "PUT", "/routes", JSON.stringify(table)));
 	}
 
 	/** Carries it over, or leaves it to `watch` when the edge cannot be reached. */
@@ -151,7 +160,7 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 			for (const slug of change.removed) routes.delete(slug);
 			for (const route of change.set) routes.set(route.slug, route);
 			await deliver(async () => {
-				const answer = await exchange(socketPath, "PATCH", JSON.stringify(change));
+				const answer = await exchange(socketPath, "PATCH", "/routes", JSON.stringify(change));
 				// It holds another table than we think, for example none after a restart.
 				if (answer.status === 409) return putTable();
 				accepted(answer);
@@ -178,5 +187,5 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 		}
 	}
 
-	return { report, replaceRoutes, changeRoutes, watch };
+	return { report, replaceRoutes, changeRoutes, activity, watch };
 }

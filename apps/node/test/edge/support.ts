@@ -108,6 +108,7 @@ export function route(slug: string, values: Partial<Route> = {}): Route {
 		mainPort: null,
 		visibility: "public",
 		state: "running",
+		wakes: false,
 		...values,
 	};
 }
@@ -132,6 +133,7 @@ export async function startEdge(appsDomain = "apps.test"): Promise<TestEdge> {
 			gatewayHost: "node.localhost",
 			appsDomain,
 			containerSubnets: ["127.77.0.0/16"],
+			noWakeAgents: ["UptimeRobot", "bot/"],
 			user: "www-data",
 			workers: 2,
 		});
