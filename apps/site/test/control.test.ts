@@ -234,25 +234,6 @@ test("the administrator sees the nodes and what they carry", async () => {
 	expect((await operator.post(`${project.path}/ticket`)).body.rights).toBe("edit");
 });
 
-test("after the database dropped every connection, changes still reach the node", async () => {
-	const project = await makeProject("Resilient");
-	await project.desired(() => true);
-	await world.cluster.dropConnections(world.database);
-	await eventually(async () => expect((await owner.patch(project.path, { name: "Still here" })).status).toBe(200));
-	await eventually(async () => expect((await owner.post(`${project.path}/stop`)).status).toBe(204));
-	await eventually(async () => expect((await owner.post(`${project.path}/ticket`)).status).toBe(200));
-	await project.desired(({ want }) => want === "running");
-});
-
-test("a stop of the site closes the node's socket cleanly and within its time", async () => {
-	const instance = await world.startInstance();
-	const brief = await dialIn(world, instance, "brief");
-	const begun = Date.now();
-	await instance.close();
-	expect(await brief.closed).toBe(1001);
-	expect(Date.now() - begun).toBeLessThan(5_000);
-});
-
 test("an administrator alone keeps a project on, finds it by its address, and its node hears of it", async () => {
 	const project = await makeProject("Steady");
 	const operator = await peoplesInstance.administrator();
@@ -272,4 +253,23 @@ test("an administrator alone keeps a project on, finds it by its address, and it
 	await operator.patch(path, { alwaysOn: false });
 	await project.desired(({ alwaysOn }) => !alwaysOn);
 	expect((await operator.patch(`/api/v1/admin/projects/${crypto.randomUUID()}`, { alwaysOn: true })).status).toBe(404);
+});
+
+test("after the database dropped every connection, changes still reach the node", async () => {
+	const project = await makeProject("Resilient");
+	await project.desired(() => true);
+	await world.cluster.dropConnections(world.database);
+	await eventually(async () => expect((await owner.patch(project.path, { name: "Still here" })).status).toBe(200));
+	await eventually(async () => expect((await owner.post(`${project.path}/stop`)).status).toBe(204));
+	await eventually(async () => expect((await owner.post(`${project.path}/ticket`)).status).toBe(200));
+	await project.desired(({ want }) => want === "running");
+});
+
+test("a stop of the site closes the node's socket cleanly and within its time", async () => {
+	const instance = await world.startInstance();
+	const brief = await dialIn(world, instance, "brief");
+	const begun = Date.now();
+	await instance.close();
+	expect(await brief.closed).toBe(1001);
+	expect(Date.now() - begun).toBeLessThan(5_000);
 });
