@@ -24,6 +24,8 @@ export interface SleepOptions {
 	connections(projectId: string): number;
 	/** `isFallingAsleep` changed; settles when the edge knows. */
 	announce(projectId: string): Promise<void>;
+	/** Milliseconds since any time; default: the clock. */
+	now?: () => number;
 	log: Logger;
 }
 
@@ -34,7 +36,7 @@ export interface SleepOptions {
  */
 export function createSleep(options: SleepOptions): Sleep {
 	const { placements, times, log } = options;
-	const watch = createUseWatch();
+	const watch = createUseWatch(options.now);
 	const falling = new Map<string, { disturbed: boolean; done: Promise<void> }>();
 
 	function nextStep(projectId: string, { projects }: Activity) {
