@@ -9,11 +9,13 @@ export const containerCount = 1000;
 export function route(lab: Lab, index: number): Route {
 	return {
 		slug: `app-${index}`,
+		domains: [],
 		projectId: `00000000-0000-4000-8000-${String(index).padStart(12, "0")}`,
 		address: lab.containerAddress(index % containerCount),
 		ports: [appPort],
 		mainPort: appPort,
 		visibility: "public",
 		state: "running",
+		wakes: false,
 	};
 }

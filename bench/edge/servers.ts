@@ -60,6 +60,7 @@ export async function startEdge(lab: Lab): Promise<NodeEdge> {
 		dataDirectory,
 		httpPort: dynamicPort,
 		siteHost: "localhost",
+		siteUrl: `http://localhost:${dynamicPort}`,
 		gatewayHost: "node.localhost",
 		appsDomain,
 		containerSubnets: [lab.containerSubnet],

@@ -3,8 +3,17 @@ import { realpathSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Config, parse, readConfig } from "@repldock/service";
+import { type Config, parse, RepldockConfigError, readConfig } from "@repldock/service";
 import { tlsOptions } from "./config-tls.ts";
+
+/** The edge waits for its agent's answer a little longer than that. */
+const wakeMostMs = 10 * 60 * 1000;
+
+function wakeTime(text: string): number {
+	const timeMs = parse.duration(text);
+	if (timeMs > wakeMostMs) throw new Error("is more than 10m");
+	return timeMs;
+}
 
 /** Options of a node: the agent, its holder, engine and edge. */
 export const nodeOptions = {
@@ -89,11 +98,34 @@ export const nodeOptions = {
 		parse: parse.text,
 		description: "Directory of the project templates.",
 	},
+	pauseAfterMs: {
+		variable: "REPLDOCK_PAUSE_AFTER",
+		fallback: "5m",
+		parse: parse.optionalDuration,
+		description:
+			"A project that nobody has open and nobody visits is paused after this time: its programs stand still and use no processor; `never` switches it off.",
+	},
 	idleTimeoutMs: {
 		variable: "REPLDOCK_IDLE_TIMEOUT",
 		fallback: "15m",
-		parse: parse.duration,
-		description: "A container that nobody is connected to and in which nothing runs is stopped after this time.",
+		parse: parse.optionalDuration,
+		description:
+			"A project that nobody has open and nobody visits is stopped after this time, which frees its memory; not less than REPLDOCK_PAUSE_AFTER; `never` switches it off.",
+	},
+	wakeTimeoutMs: {
+		variable: "REPLDOCK_WAKE_TIMEOUT",
+		fallback: "60s",
+		parse: wakeTime,
+		description:
+			"How long a visitor's request to a sleeping project is held until its app listens; browsers get a page that tries again after 3 s.",
+	},
+	noWakeAgents: {
+		variable: "REPLDOCK_NO_WAKE_AGENTS",
+		fallback:
+			"bot/,bot;,bot-,crawler,spider,slurp,facebookexternalhit,UptimeRobot,Pingdom,StatusCake,Site24x7,Better Uptime,Uptime-Kuma,kube-probe,ELB-HealthChecker,GoogleHC,Prometheus,Blackbox-Exporter",
+		parse: parse.list,
+		description:
+			"Parts of User-Agent texts, in any case and with commas between them, whose requests neither wake a sleeping project nor keep one awake.",
 	},
 	toolchainArchive: {
 		variable: "REPLDOCK_TOOLCHAIN_ARCHIVE",
@@ -124,7 +156,13 @@ export const nodeOptions = {
 export type NodeConfig = Config<typeof nodeOptions>;
 
 export function readNodeConfig(environment: Record<string, string | undefined>): NodeConfig {
-	return readConfig(nodeOptions, environment);
+	const config = readConfig(nodeOptions, environment);
+	if ((config.idleTimeoutMs ?? Number.POSITIVE_INFINITY) < (config.pauseAfterMs ?? 0)) {
+		throw new RepldockConfigError([
+			"REPLDOCK_IDLE_TIMEOUT is less than REPLDOCK_PAUSE_AFTER; raise it or lower the other.",
+		]);
+	}
+	return config;
 }
 
 /**

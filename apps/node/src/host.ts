@@ -1,5 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import type {
+	Activity,
 	DirectoryListing,
 	EdgeCertificate,
 	EdgeChallenge,
@@ -124,6 +125,8 @@ export interface Edge {
 	 * @throws RepldockError `node_unreachable` when the edge does not have them now, for they are asked for at once.
 	 */
 	replaceChallenges(challenges: readonly EdgeChallenge[]): Promise<void>;
+	/** Who visits: all projects, or one alone. @throws RepldockError `node_unreachable` when the edge does not run. */
+	activity(projectId?: string): Promise<Activity>;
 }
 
 /**

@@ -58,6 +58,7 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 		gatewayHost: new URL(gatewayUrl(config)).hostname,
 		appsDomain: config.appsDomain,
 		containerSubnets: [subnet],
+		noWakeAgents: config.noWakeAgents,
 		user: config.systemUser,
 	});
 	return {

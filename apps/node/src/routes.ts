@@ -10,9 +10,19 @@ export interface Routes {
 	/** Something of this project changed: slug, visibility, container or ports. */
 	update(projectId: string): void;
 	setPorts(projectId: string, ports: readonly OpenPort[]): void;
+	/** Ports that visitors reach while the container runs. */
+	ports(projectId: string): { main: number | null; open: readonly number[] };
+	/** Settles when the edge has all that was changed up to now, or cannot be reached. */
+	delivered(): Promise<void>;
 }
 
-export function createRoutes(options: { edge: Edge; placements: Placements; log: Logger }): Routes {
+export function createRoutes(options: {
+	edge: Pick<Edge, "replaceRoutes" | "changeRoutes">;
+	placements: Placements;
+	/** A visit must ask before it goes by the route. */
+	wakes(projectId: string): boolean;
+	log: Logger;
+}): Routes {
 	const { edge, placements, log } = options;
 	const ports = new Map<string, readonly OpenPort[]>();
 	/** Project id → the route as last sent. */
@@ -21,26 +31,35 @@ export function createRoutes(options: { edge: Edge; placements: Placements; log:
 	let revision = Date.now();
 	/** Until then changes need not be sent: the first table has them. */
 	let published = false;
+	/** The last change on its way; the edge takes them in order. */
+	let last: Promise<void> = Promise.resolve();
 
 	function route(placement: DesiredPlacement): Route {
 		const { projectId, slug, domains, visibility } = placement;
-		const container = placements.running(projectId);
-		const visitable = container ? (ports.get(projectId) ?? []).filter(({ url }) => url !== null) : [];
+		const { main, open } = visitable(projectId);
 		return {
 			slug,
 			domains,
 			projectId,
-			address: container?.address ?? null,
-			ports: visitable.map(({ port }) => port),
-			mainPort: visitable.find(({ main }) => main)?.port ?? null,
+			// None while it is paused: it would take the connection and never answer.
+			address: placements.running(projectId)?.address ?? null,
+			ports: [...open],
+			mainPort: main,
 			visibility,
 			state: placements.life(projectId).state,
+			wakes: options.wakes(projectId),
 		};
+	}
+
+	function visitable(projectId: string) {
+		const known = placements.present(projectId) ? (ports.get(projectId) ?? []) : [];
+		const exposed = known.filter(({ url }) => url !== null);
+		return { main: exposed.find(({ main }) => main)?.port ?? null, open: exposed.map(({ port }) => port) };
 	}
 
 	function send(set: Route[], removed: string[]) {
 		revision += 1;
-		edge
+		last = edge
 			.changeRoutes({ revision, set, removed })
 			.catch((error: unknown) => log.error({ err: error }, "the edge did not take a change of routes"));
 	}
@@ -80,5 +99,8 @@ export function createRoutes(options: { edge: Edge; placements: Placements; log:
 			ports.set(projectId, open);
 			this.update(projectId);
 		},
+
+		ports: visitable,
+		delivered: () => last,
 	};
 }

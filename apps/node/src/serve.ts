@@ -16,11 +16,12 @@ import { readListeningPorts } from "./host/listening-ports.ts";
 import { mappedRunnerId } from "./host/subordinate-ids.ts";
 import { createVolumes } from "./host/volumes.ts";
 import type { Engine } from "./host.ts";
-import { createIdleWatch } from "./idle.ts";
 import { volumeStore } from "./machine.ts";
 import { createPlacements } from "./placements/placements.ts";
 import { createPrograms } from "./programs.ts";
 import { createRoutes } from "./routes.ts";
+import { createSleep } from "./sleep/sleep.ts";
+import { createWakes } from "./sleep/wakes.ts";
 import { startNodeCertificates } from "./tls.ts";
 import { readWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
@@ -29,8 +30,11 @@ import { createRunner } from "./workspace/runner.ts";
 import { appAddresses } from "./workspace/urls.ts";
 import { createWorkspaces } from "./workspace/workspaces.ts";
 
-/** How often containers are looked at for want of use. */
-const idleCheckMs = 30_000;
+/** How often containers are looked at for want of use, at most and at least; in between a part of the shortest time. */
+const sleepCheckMs = { least: 250, most: 15_000 };
+
+/** A screenful of a console's output, its colours included. */
+const consoleTailBytes = 16 * 1024;
 
 /** Longest time that one request may take to arrive. */
 const uploadMostMs = 6 * 60 * 60 * 1000;
@@ -76,12 +80,13 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 			}
 			routes.update(projectId);
 			workspaces.refresh(projectId);
+			wakes.changed(projectId);
 			control?.report(placements.observed([projectId]));
 		},
 		log,
 	});
 	cleanup.push("placements", () => placements.close());
-	const routes = createRoutes({ edge, placements, log });
+	const routes = createRoutes({ edge, placements, wakes: (projectId) => wakes.needed(projectId), log });
 
 	const workspaceDependencies: WorkspaceDependencies = {
 		log,
@@ -95,14 +100,57 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		},
 		diskUsage: volumes.usage,
 		containerState: placements.life,
-		container: placements.running,
+		container: placements.present,
 		ensureRunning: placements.ensureRunning,
 		readListeningPorts,
 		holder: { ...holder, ptys: programs.ptys },
-		onPorts: (projectId, ports) => routes.setPorts(projectId, ports),
+		onPorts(projectId, ports) {
+			routes.setPorts(projectId, ports);
+			wakes.changed(projectId);
+		},
+		onOpened: (projectId) => cameBack(projectId),
 	};
 	const workspaces = createWorkspaces(workspaceDependencies);
 	cleanup.push("workspaces", () => workspaces.close());
+
+	const runner = createRunner(workspaceDependencies, workspaces);
+
+	async function announce(projectId: string) {
+		routes.update(projectId);
+		await routes.delivered();
+	}
+
+	/** Somebody has it open: a page, or a terminal. */
+	function cameBack(projectId: string) {
+		wakes.forgive(projectId);
+		sleep.attend(projectId);
+	}
+
+	const connections = (projectId: string) =>
+		programs.attached(projectId) + (workspaces.present(projectId)?.connections() ?? 0);
+	const sleep = createSleep({
+		placements,
+		times: { pauseAfterMs: config.pauseAfterMs ?? null, stopAfterMs: config.idleTimeoutMs ?? null },
+		activity: edge.activity,
+		connections: (projectId) => connections(projectId) + (wakes.isWaking(projectId) ? 1 : 0),
+		announce,
+		log,
+	});
+	const wakes = createWakes({
+		placements,
+		sleep,
+		workspaces,
+		runner,
+		console: {
+			state: (projectId) => programs.ptys(projectId).find(({ ptyId }) => ptyId === consolePtyId),
+			tail: (projectId, mostLines) =>
+				holder.tail({ projectId, ptyId: consolePtyId, mostLines, mostBytes: consoleTailBytes }),
+		},
+		ports: routes.ports,
+		announce,
+		wakeTimeoutMs: config.wakeTimeoutMs,
+		log,
+	});
 
 	const gateway = createGateway({
 		log,
@@ -113,7 +161,9 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		findPlacement: placements.find,
 		waitForPlacement: placements.wait,
 		workspaces,
-		runner: createRunner(workspaceDependencies, workspaces),
+		runner,
+		wakes,
+		wakeTimeoutMs: config.wakeTimeoutMs,
 	});
 
 	/** Forgets terminals and ends the console's run of a container that is gone. */
@@ -139,7 +189,11 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 				tellOrigins();
 				for (const projectId of placements.projects()) tellRights(placements.find(projectId));
 			},
-			onChange: (projectId) => workspaces.refresh(projectId),
+			onChange(projectId) {
+				workspaces.refresh(projectId);
+				wakes.changed(projectId);
+				if (programs.attached(projectId) > 0) cameBack(projectId);
+			},
 		},
 		stopped.signal,
 	);
@@ -211,27 +265,24 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	});
 	cleanup.push("control", () => control?.close());
 
-	const idle = createIdleWatch({
-		timeoutMs: config.idleTimeoutMs,
-		use: (projectId) => ({
-			connections: programs.attached(projectId) + (workspaces.present(projectId)?.connections() ?? 0),
-			runningPrograms: programs.ptys(projectId).filter(({ kind, running }) => kind === "console" && running).length,
-		}),
-	});
-	const idleTimer = setInterval(() => {
-		const running = placements.projects().filter((projectId) => placements.running(projectId));
-		for (const projectId of idle.check(running)) {
-			log.info({ projectId }, "container stopped for want of use");
-			void placements.stop(projectId).catch(reportTo(log, "an unused container was not stopped"));
-		}
-	}, idleCheckMs);
-	cleanup.push("idle watch", () => clearInterval(idleTimer));
+	const sleepTimer = setInterval(lookAtUse, sleepCheckEveryMs(config));
+	cleanup.push("sleep", () => clearInterval(sleepTimer));
+	function lookAtUse() {
+		wakes.keepOn();
+		void sleep.check().catch(reportTo(log, "containers were not looked at for want of use"));
+	}
+	lookAtUse();
 
 	log.info({ projects: placements.projects().length }, "agent serves");
 	await ended;
 	stopped.abort();
 	await cleanup.run();
 	process.exit(0);
+}
+
+function sleepCheckEveryMs({ pauseAfterMs, idleTimeoutMs }: NodeConfig): number {
+	const shortestMs = Math.min(pauseAfterMs ?? Number.POSITIVE_INFINITY, idleTimeoutMs ?? Number.POSITIVE_INFINITY);
+	return Math.min(sleepCheckMs.most, Math.max(sleepCheckMs.least, shortestMs / 8));
 }
 
 /** What every program in a container starts with; it belongs to the toolchain image's definition. */

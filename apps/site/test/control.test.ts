@@ -107,9 +107,15 @@ test("what a node reports is shown, and reports of another generation or an olde
 	expect((await owner.get(other.path)).body.problem).toEqual(problem);
 	expect(await project.state()).toBe("running");
 
-	// The node stopped it for want of users; opening it again is a new wish, which starts it.
+	// It sleeps for want of users, first paused, then stopped; opening it again is a new wish, which starts it.
+	for (const state of ["paused", "stopped"] as const) {
+		node.report(placement, state);
+		await eventually(async () => expect(await project.state()).toBe("asleep"));
+		node.report(placement, "running");
+		await eventually(async () => expect(await project.state()).toBe("running"));
+	}
 	node.report(placement, "stopped");
-	await eventually(async () => expect(await project.state()).toBe("stopped"));
+	await eventually(async () => expect(await project.state()).toBe("asleep"));
 	await owner.post(`${project.path}/ticket`);
 	await project.desired(({ wantVersion }) => wantVersion === placement.wantVersion + 1);
 	expect(await project.state()).toBe("starting");
@@ -226,6 +232,27 @@ test("the administrator sees the nodes and what they carry", async () => {
 	expect((await operator.get(`/api/v1/users?limit=1&cursor=${page.nextCursor}`)).body.items[0].name).toBe("Eve");
 	const project = await makeProject("Overseen");
 	expect((await operator.post(`${project.path}/ticket`)).body.rights).toBe("edit");
+});
+
+test("an administrator alone keeps a project on, finds it by its address, and its node hears of it", async () => {
+	const project = await makeProject("Steady");
+	const operator = await peoplesInstance.administrator();
+	const path = `/api/v1/admin/projects/${project.id}`;
+	expect((await owner.patch(path, { alwaysOn: true })).status).toBe(403);
+	expect((await owner.get("/api/v1/admin/projects")).status).toBe(403);
+	expect((await owner.patch(project.path, { alwaysOn: true })).status).toBe(400);
+	expect(await project.desired(() => true)).toMatchObject({ alwaysOn: false });
+
+	const [found] = (await operator.get("/api/v1/admin/projects?slug=steady")).body.items;
+	expect(found).toMatchObject({ id: project.id, alwaysOn: false, ownerName: "Owner" });
+	expect((await operator.get("/api/v1/admin/projects")).body.items).toEqual([]);
+	expect((await operator.patch(path, { alwaysOn: true })).body).toMatchObject({ id: project.id, alwaysOn: true });
+	await project.desired(({ alwaysOn }) => alwaysOn);
+	expect((await owner.get(project.path)).body.alwaysOn).toBe(true);
+	expect((await operator.get("/api/v1/admin/projects")).body.items).toMatchObject([{ id: project.id }]);
+	await operator.patch(path, { alwaysOn: false });
+	await project.desired(({ alwaysOn }) => !alwaysOn);
+	expect((await operator.patch(`/api/v1/admin/projects/${crypto.randomUUID()}`, { alwaysOn: true })).status).toBe(404);
 });
 
 test("after the database dropped every connection, changes still reach the node", async () => {

@@ -193,6 +193,7 @@ test("the OpenAPI document names every route, and templates need no sign-in", as
 	);
 	expect(routes.sort()).toEqual(
 		[
+			"get /admin/projects",
 			"get /me",
 			"patch /me",
 			"get /tokens",

@@ -1,4 +1,6 @@
--- The agent's side of the tables: PUT, PATCH and GET /routes; PUT and GET /certificates and /challenges.
+-- The agent's side of the tables: PUT, PATCH and GET /routes; PUT and GET /certificates and /challenges; and of the
+-- visits: GET /activity.
+local activity = require("repldock.activity")
 local certificates = require("repldock.certificates")
 local challenges = require("repldock.challenges")
 local cjson = require("cjson.safe")
@@ -115,6 +117,11 @@ end
 
 function module.challenges()
 	return serve("challenges", challenges)
+end
+
+-- Content handler of /activity.
+function module.activity()
+	return answer(200, activity.report(ngx.var.arg_project))
 end
 
 return module

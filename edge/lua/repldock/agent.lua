@@ -6,6 +6,7 @@ local module = {}
 local connect_ms, answer_ms = 5000, 10000
 -- The agent's answers are a status and a few headers.
 local most_headers = 64
+local most_body_bytes = 65536
 
 local function read_answer(socket)
 	local line, problem = socket:receive("*l")
@@ -30,11 +31,17 @@ local function read_answer(socket)
 	return nil, "too many headers"
 end
 
--- GET of one path with these headers, as lines that hold no line break. Returns the answer's status and its
--- headers by their names in small letters; or nil and a problem.
-function module.get(path, headers)
+-- Up to the end of the connection, which is where an answer by HTTP/1.0 ends.
+local function read_body(socket)
+	local body, _, part = socket:receive(most_body_bytes)
+	return body or part or ""
+end
+
+-- GET of one path with these headers, as lines that hold no line break; the answer may take `wait_ms` (10 s by default).
+-- Returns the answer's status, its headers by their names in small letters, and its body; or nil and a problem.
+function module.get(path, headers, wait_ms)
 	local socket = ngx.socket.tcp()
-	socket:settimeouts(connect_ms, answer_ms, answer_ms)
+	socket:settimeouts(connect_ms, answer_ms, wait_ms or answer_ms)
 	local connected, problem = socket:connect("unix:" .. options.run .. "/agent.sock")
 	if not connected then
 		return nil, problem
@@ -49,8 +56,9 @@ function module.get(path, headers)
 		return nil, problem
 	end
 	local status, answered = read_answer(socket)
+	local body = status and read_body(socket)
 	socket:close()
-	return status, answered
+	return status, answered, body
 end
 
 return module

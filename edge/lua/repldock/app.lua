@@ -1,9 +1,11 @@
 -- Requests for `<slug>.<apps domain>`, `<port>--<slug>.<apps domain>` and custom domains.
 local access = require("repldock.access")
+local activity = require("repldock.activity")
 local options = require("repldock.options").values
 local pages = require("repldock.pages")
 local routes = require("repldock.routes")
 local visit = require("repldock.visit")
+local wake = require("repldock.wake")
 
 local module = {}
 
@@ -72,20 +74,39 @@ local function decide()
 			return verdict == "refused" and "private" or "node_unavailable"
 		end
 	end
+	activity.begin(route.projectId)
+	-- Read again now that the visit is counted: an agent that saw none may be about to pause the container.
+	route = routes.find(route.slug)
+	if route and route.wakes then
+		local held_page, extra = wake.hold(route, port, tokens)
+		if held_page then
+			return held_page, route, port, extra
+		end
+		route = routes.find(route.slug)
+	end
+	if not route then
+		return "unknown"
+	end
 	return choose(route, port), route, port
 end
 
 -- Access handler: lets the request through to the balancer, or answers it with a page.
 function module.admit()
 	visit.begin()
-	local done, page, route, port = pcall(decide)
+	local done, page, route, port, extra = pcall(decide)
 	if not done then
 		ngx.log(ngx.CRIT, "a request could not be routed: ", page)
 		return ngx.exit(ngx.HTTP_INTERNAL_SERVER_ERROR)
 	end
 	if page then
-		return pages.send(page, route, port)
+		return pages.send(page, route, port, extra)
 	end
+end
+
+-- Log handler: the visit is over, however it ended.
+function module.leave()
+	wake.release()
+	activity.finish()
 end
 
 -- Content handler after the container did not answer. The visitor was already let in.

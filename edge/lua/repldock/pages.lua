@@ -20,6 +20,7 @@ local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&qu
 local function escape(text)
 	return (text:gsub("[&<>\"']", entities))
 end
+module.escape = escape
 
 local function fill(values)
 	return (template:gsub("{{(%a+)}}", values))
@@ -51,8 +52,8 @@ local function port_links(route)
 	return "<p>These ports are open:</p>\n<nav>" .. table.concat(links) .. "</nav>\n"
 end
 
-local function html_body(problem, title, text, route)
-	local more = ""
+local function html_body(problem, title, text, route, extra)
+	local more = extra.more or ""
 	-- Only what a reload may repeat: a form that was sent is not sent again behind the visitor's back.
 	local reloads = problem.reloads and ngx.req.get_method() == "GET"
 	if problem.shows_ports and route then
@@ -71,21 +72,27 @@ local function html_body(problem, title, text, route)
 	})
 end
 
-local function json_body(problem, text, route)
+local function json_body(problem, text, route, extra)
 	local body = { code = problem.code, status = problem.status, detail = text }
+	for name, value in pairs(extra.fields or {}) do
+		body[name] = value
+	end
 	if problem.shows_ports and route and #route.ports > 0 then
 		body.ports = route.ports
 	end
 	return cjson.encode(body)
 end
 
--- Ends the request with the problem of this name; `route` and `port` add what is known of the app.
-function module.send(name, route, port)
+-- Ends the request with the problem of this name; `route` and `port` add what is known of the app. `extra` may have
+-- `text` instead of the problem's own, `more` (HTML below it), `fields` (further ones of the JSON) and `is_json`.
+function module.send(name, route, port, extra)
 	local problem = problems[name]
+	extra = extra or {}
 	local shown_port = tostring(port or route and route.mainPort or "")
 	local text, title = problem.text:gsub("%%s", shown_port), problem.title:gsub("%%s", shown_port)
-	local is_json = accept.prefers_json(ngx.var.http_accept)
-	local body = is_json and json_body(problem, text, route) or html_body(problem, title, text, route)
+	text = extra.text or text
+	local is_json = extra.is_json or accept.prefers_json(ngx.var.http_accept)
+	local body = is_json and json_body(problem, text, route, extra) or html_body(problem, title, text, route, extra)
 
 	ngx.req.discard_body()
 	ngx.status = problem.status

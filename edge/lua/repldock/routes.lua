@@ -52,7 +52,7 @@ local function is_domain(value)
 		and ("." .. value):sub(-#options.appsDomain - 1) ~= "." .. options.appsDomain
 end
 
-local states = { stopped = true, starting = true, running = true, stopping = true, failed = true }
+local states = { stopped = true, starting = true, running = true, paused = true, stopping = true, failed = true }
 
 -- The sentence that says what is wrong with a route, or nil.
 local function route_problem(route)
@@ -89,6 +89,9 @@ local function route_problem(route)
 		if not is_domain(domain) then
 			return wrong("domains holds something that cannot be a custom domain")
 		end
+	end
+	if type(route.wakes) ~= "boolean" then
+		return wrong("wakes is neither true nor false")
 	end
 	return nil
 end

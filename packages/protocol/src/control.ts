@@ -13,7 +13,7 @@ export const DesiredPlacement = z.object({
 	projectId: ProjectId,
 	/** Rises whenever the project moves; the highest one owns the project. */
 	generation: z.int().positive(),
-	/** `running`: a container may run, and is started when `wantVersion` rose (a node stops it when nobody uses it); `stopped`: none may; `purged`: container and volume are to be removed for good. */
+	/** `running`: a container may run, and is started when `wantVersion` rose or somebody visits (a node pauses, then stops it when nobody uses it); `stopped`: none may; `purged`: container and volume are to be removed for good. */
 	want: z.enum(["running", "stopped", "purged"]),
 	/** Rises with each change of `want`; a node's report about an older one is ignored. */
 	wantVersion: z.int(),
@@ -27,6 +27,8 @@ export const DesiredPlacement = z.object({
 	visibility: Visibility,
 	rightsVersion: z.int(),
 	limits: Limits,
+	/** While it is wanted running: neither paused nor stopped for want of use, and started with its run command. */
+	alwaysOn: z.boolean().default(false),
 });
 export type DesiredPlacement = z.infer<typeof DesiredPlacement>;
 

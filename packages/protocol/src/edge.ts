@@ -8,6 +8,8 @@ import { ContainerState, Visibility } from "./project.ts";
  *   GET   /routes  → { revision, count }
  *   PUT   /certificates  { revision, certificates: EdgeCertificate[] }   replaces all; GET as above
  *   PUT   /challenges    { revision, challenges: EdgeChallenge[] }       replaces all; GET as above
+ *   GET   /activity                   → Activity, of all projects that were visited
+ *   GET   /activity?project=<id>      → Activity, of this one alone
  */
 export const Route = z.object({
 	slug: z.string(),
@@ -22,6 +24,8 @@ export const Route = z.object({
 	mainPort: z.int().nullable(),
 	visibility: Visibility,
 	state: ContainerState,
+	/** Asleep, or just waking: a visit asks the agent to wake it (`GET /edge/wake`) and goes on when that says so. */
+	wakes: z.boolean(),
 });
 export type Route = z.infer<typeof Route>;
 
@@ -48,3 +52,26 @@ export interface EdgeChallenge {
 	token: string;
 	answer: string;
 }
+/** Visits by project id. What is not named was not visited since the edge started. */
+export const Activity = z.object({
+	projects: z.record(
+		z.string(),
+		z.object({
+			/** Requests that are being answered: open sockets, streams, downloads and held requests too. */
+			active: z.int(),
+			/** Since a visit last ended; null when none has yet. Those of `REPLDOCK_NO_WAKE_AGENTS` do not count. */
+			idleMs: z.number().nullable(),
+		}),
+	),
+});
+export type Activity = z.infer<typeof Activity>;
+
+/** Why a wake failed, as the agent tells the edge; `exitCode` and `lines` when the run command ended. */
+export const WakeFailure = z.object({
+	code: z.string(),
+	detail: z.string(),
+	exitCode: z.int().nullable(),
+	/** Last lines of its output, as plain text; empty unless the visitor is the owner. */
+	lines: z.array(z.string()),
+});
+export type WakeFailure = z.infer<typeof WakeFailure>;

@@ -25,9 +25,19 @@ export const TemplateId = z.string().regex(/^[a-z0-9-]{1,40}$/);
 export const Visibility = z.enum(["public", "private"]);
 export type Visibility = z.infer<typeof Visibility>;
 
-/** A container's life as its node sees it. `problem` says why for `failed`. */
-export const ContainerState = z.enum(["stopped", "starting", "running", "stopping", "failed"]);
+/**
+ * A container's life as its node sees it. `problem` says why for `failed`. `paused`: nobody uses it, its programs stand
+ * still in memory.
+ */
+export const ContainerState = z.enum(["stopped", "starting", "running", "paused", "stopping", "failed"]);
 export type ContainerState = z.infer<typeof ContainerState>;
+
+/**
+ * A project's state as people see it. `asleep`: nobody uses it, and a visit wakes it, whether its container is paused or
+ * has ended for want of use; `stopped`: its owner stopped it, and only its owner starts it again.
+ */
+export const ProjectState = z.enum(["stopped", "starting", "running", "asleep", "stopping", "failed"]);
+export type ProjectState = z.infer<typeof ProjectState>;
 
 /** What one container may use. Memory and disk in bytes, processors in cores. */
 export const Limits = z.object({
@@ -48,8 +58,10 @@ export const Project = z.object({
 	ownerName: z.string(),
 	/** Where its app is on the web, for example `http://my-app.localhost:8080/`. */
 	url: z.string(),
-	state: ContainerState,
+	state: ProjectState,
 	problem: Problem.nullable(),
+	/** An administrator's grant: it does not fall asleep when nobody uses it. */
+	alwaysOn: z.boolean(),
 	createdAt: z.string(),
 	updatedAt: z.string(),
 	openedAt: z.string().nullable(),

@@ -93,6 +93,19 @@ export const parse = {
 		return Number(match[1]) * unitMs;
 	},
 
+	/** As `duration`; `0` and `never` give undefined: it is switched off. */
+	optionalDuration(text: string): number | undefined {
+		return text === "0" || text === "never" ? undefined : parse.duration(text);
+	},
+
+	/** Texts with commas between them; an empty text is an empty list. */
+	list(text: string): string[] {
+		return text
+			.split(",")
+			.map((item) => item.trim())
+			.filter((item) => item !== "");
+	},
+
 	oneOf:
 		<const T extends string>(...choices: readonly T[]) =>
 		(text: string): T => {

@@ -1,6 +1,7 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { AccessClaims, DesiredPlacement, TicketKey } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
+import type { Wakes } from "../sleep/wakes.ts";
 import type { Runner } from "../workspace/runner.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
 
@@ -20,6 +21,9 @@ export interface GatewayDependencies {
 	waitForPlacement(projectId: string, wantVersion: number, timeoutMs: number): Promise<DesiredPlacement>;
 	workspaces: Workspaces;
 	runner: Runner;
+	wakes: Pick<Wakes, "wake">;
+	/** How long a program's request to a sleeping project is held. */
+	wakeTimeoutMs: number;
 }
 
 /** Hono's types of this application: Node's request and what the access check found. */

@@ -9,6 +9,8 @@ import {
 	type SetRightsMessage,
 	type StartMessage,
 	type StopMessage,
+	Tail,
+	type TailMessage,
 	WatchEvent,
 	type WriteMessage,
 } from "./messages.ts";
@@ -20,6 +22,7 @@ export interface HolderClient {
 	remove(message: StopMessage): Promise<void>;
 	reset(message: ResetMessage): Promise<void>;
 	write(message: WriteMessage): Promise<void>;
+	tail(message: TailMessage): Promise<string>;
 	setRights(message: SetRightsMessage): Promise<void>;
 	setOrigins(message: SetOriginsMessage): Promise<void>;
 	list(): Promise<HolderSnapshot>;
@@ -78,6 +81,12 @@ export function createHolderClient(options: { socketPath: string; log: Logger })
 		remove: (message) => command("remove", message),
 		reset: (message) => command("reset", message),
 		write: (message) => command("write", message),
+		async tail(message) {
+			const response = await send("POST", "/tail", JSON.stringify(message));
+			const text = await readText(response);
+			if (response.statusCode !== 200) throw readProblem(text);
+			return Tail.parse(JSON.parse(text)).text;
+		},
 		setRights: (message) => command("setRights", message),
 		setOrigins: (message) => command("setOrigins", message),
 		async list() {

@@ -9,6 +9,7 @@ import {
 	SetRightsMessage,
 	StartMessage,
 	StopMessage,
+	TailMessage,
 	type WatchEvent,
 	WriteMessage,
 } from "./messages.ts";
@@ -33,7 +34,7 @@ export function createControlServer(options: {
 	const { ptys, access, browsers, log } = options;
 	const watchers = new Set<Watcher>();
 
-	const commands: Record<string, (body: unknown) => Promise<void> | void> = {
+	const commands: Record<string, (body: unknown) => Promise<void> | object | void> = {
 		start: (body) => ptys.start(parseInput(StartMessage, body)),
 		stop(body) {
 			const { projectId, ptyId } = parseInput(StopMessage, body);
@@ -47,6 +48,10 @@ export function createControlServer(options: {
 		write(body) {
 			const { projectId, ptyId, text } = parseInput(WriteMessage, body);
 			ptys.write(projectId, ptyId, text);
+		},
+		tail(body) {
+			const { projectId, ptyId, ...bounds } = parseInput(TailMessage, body);
+			return { text: ptys.tail(projectId, ptyId, bounds) };
 		},
 		setRights(body) {
 			const { projectId, rightsVersion } = parseInput(SetRightsMessage, body);
@@ -68,8 +73,9 @@ export function createControlServer(options: {
 		} else {
 			const command = request.method === "POST" && Object.hasOwn(commands, name) ? commands[name] : undefined;
 			if (!command) throw new RepldockError("not_found", `The holder has no ${request.method} /${name}.`);
-			await command(await readJson(request));
-			response.writeHead(204).end();
+			const result = await command(await readJson(request));
+			if (result === undefined) response.writeHead(204).end();
+			else response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(result));
 		}
 	}
 

@@ -2,8 +2,8 @@ import { ProjectId, PtySize, PtyState } from "@repldock/protocol";
 import { z } from "zod";
 
 /**
- * Agent → holder, HTTP with JSON over `holder-control.sock`: `POST /<name>` with the message as body, answered with 204
- * or a problem; `GET /list` → HolderSnapshot; `GET /watch` → lines of WatchEvent until the agent hangs up. The holder
+ * Agent → holder, HTTP with JSON over `holder-control.sock`: `POST /<name>` with the message as body, answered with 204,
+ * what it asked for, or a problem; `GET /list` → HolderSnapshot; `GET /watch` → lines of WatchEvent until the agent hangs up. The holder
  * keeps nothing on disk: an agent that reconnects sends `setOrigins` and the `setRights` of its placements again.
  */
 
@@ -43,6 +43,19 @@ export type ResetMessage = z.infer<typeof ResetMessage>;
 /** Prints text of the agent's own; `\n` begins a new line. The console is made when there is none yet. */
 export const WriteMessage = z.object({ projectId: ProjectId, ptyId: PtyId, text: z.string().max(64 * 1024) });
 export type WriteMessage = z.infer<typeof WriteMessage>;
+
+/** Asks for the end of what a PTY printed, as it was printed; answered with 200 and a Tail. */
+export const TailMessage = z.object({
+	projectId: ProjectId,
+	ptyId: PtyId,
+	mostLines: z.int().min(1).max(1000),
+	mostBytes: z
+		.int()
+		.min(1)
+		.max(64 * 1024),
+});
+export type TailMessage = z.infer<typeof TailMessage>;
+export const Tail = z.object({ text: z.string() });
 
 /** Access tokens of a lower rights version are refused from now on, and their sockets closed. */
 export const SetRightsMessage = z.object({ projectId: ProjectId, rightsVersion: z.int() });

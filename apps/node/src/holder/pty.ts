@@ -35,6 +35,8 @@ export interface Pty {
 	reset(): void;
 	/** Prints text of our own. */
 	write(text: string): void;
+	/** The end of what it printed. */
+	tail(bounds: { mostLines: number; mostBytes: number }): string;
 	attach(options: { socket: ViewerSocket; mayEdit: boolean; after: number | undefined }): Attachment;
 	/** Tells all viewers that this slot is no more and lets them go. */
 	close(): void;
@@ -222,6 +224,15 @@ export function createPty(options: {
 		},
 		reset: () => program?.abandon(),
 		write: printText,
+		tail({ mostLines, mostBytes }) {
+			const parts: Buffer[] = [];
+			for (let at = scrollback.replayStart(mostLines, mostBytes); at < scrollback.end; ) {
+				const part = scrollback.read(at, scrollback.end - at);
+				parts.push(part);
+				at += part.length;
+			}
+			return Buffer.concat(parts).toString();
+		},
 		attach({ socket, mayEdit, after }) {
 			const describe = () => ({ state, size });
 			const viewer = createViewer({ socket, scrollback, mayEdit, after, replay, describe });

@@ -16,6 +16,8 @@ export interface Ptys {
 	remove(projectId: string, ptyId: string): Promise<void>;
 	reset(projectId: string): void;
 	write(projectId: string, ptyId: string, text: string): void;
+	/** The end of what it printed; empty when there is no such PTY. */
+	tail(projectId: string, ptyId: string, bounds: { mostLines: number; mostBytes: number }): string;
 	list(): ProjectPtys[];
 	describe(projectId: string): ProjectPtys;
 	/** Stops everything that runs. */
@@ -92,6 +94,7 @@ export function createPtys(options: { engine: Engine; log: Logger; onChange(proj
 		write(projectId, ptyId, text) {
 			find(projectId, ptyId)?.write(text);
 		},
+		tail: (projectId, ptyId, bounds) => projects.get(projectId)?.get(ptyId)?.tail(bounds) ?? "",
 		list: () => [...projects.keys()].map(describe),
 		describe,
 		async stopAll() {

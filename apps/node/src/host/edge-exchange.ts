@@ -66,10 +66,15 @@ export function requireAccepted(answer: EdgeAnswer, path: string): void {
 	}
 }
 
-export async function readReport(socketPath: string, path: string): Promise<TableReport> {
+/** What the edge answers to a GET, not parsed further than JSON. */
+export async function readJson(socketPath: string, path: string): Promise<unknown> {
 	const answer = await exchange(socketPath, "GET", path);
 	if (answer.status !== 200) throw new RepldockError("internal", `The edge answered ${answer.status} to GET ${path}.`);
-	return TableReport.parse(JSON.parse(answer.body));
+	return JSON.parse(answer.body);
+}
+
+export async function readReport(socketPath: string, path: string): Promise<TableReport> {
+	return TableReport.parse(await readJson(socketPath, path));
 }
 
 /** A table that is always sent whole: `name` is its address and its list's in the body. */

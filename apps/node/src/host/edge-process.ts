@@ -24,6 +24,8 @@ export interface EdgeOptions {
 	appsDomain: string;
 	/** IPv4 subnets (CIDR) of this node's containers; nothing outside them is ever proxied to. */
 	containerSubnets: readonly string[];
+	/** Parts of User-Agent texts that neither wake a sleeping project nor keep one awake; default: none. */
+	noWakeAgents?: readonly string[];
 	/** Unprivileged user of the worker processes, with a group of the same name. */
 	user: string;
 	/** Default `auto`: one a processor. */
@@ -77,6 +79,14 @@ function checkSubnet(subnet: string): string {
 function checkUrl(url: string): string {
 	if (!/^https?:\/\/[a-z0-9.:[\]-]+$/.test(url)) throw new Error(`${JSON.stringify(url)} is not a site's address.`);
 	return url;
+}
+
+/** The text stands between quotes in a block of Lua, whose braces NGINX counts. */
+function checkAgent(text: string): string {
+	if (!/^[ !#-&(-[\]-z|~]{1,100}$/.test(text)) {
+		throw new Error(`${JSON.stringify(text)} is not a part of a User-Agent: use plain letters, digits and signs.`);
+	}
+	return text;
 }
 
 function checkUser(user: string): string {
@@ -173,6 +183,7 @@ export function renderEdgeConfiguration(options: EdgeOptions): string {
 		httpsPort: httpsPort ?? "nil",
 		httpsRedirect: String(tls?.redirect ?? false),
 		siteUrl: checkUrl(options.siteUrl),
+		noWakeAgents: (options.noWakeAgents ?? []).map((text) => `"${checkAgent(text)}"`).join(", "),
 	};
 	const hsts = checkWhole("The time of HSTS", tls?.hstsSeconds ?? 0, 0, 2 ** 31);
 	values.tls = tls ? fill("tls.conf", { ...values, hsts: hsts === "0" ? "" : `max-age=${hsts}` }) : "";

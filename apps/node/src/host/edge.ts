@@ -1,5 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import {
+	Activity,
 	type EdgeCertificate,
 	type EdgeChallenge,
 	RepldockError,
@@ -13,6 +14,7 @@ import {
 	createWholeTable,
 	exchange,
 	putTable,
+	readJson,
 	readReport,
 	requireAccepted,
 	type TableReport,
@@ -73,6 +75,11 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 		if (revision === undefined) return;
 		const table: RouteTable = { revision, routes: [...routes.values()] };
 		await putTable(socketPath, "/routes", table);
+	}
+
+	async function activity(projectId?: string): Promise<Activity> {
+		const query = projectId === undefined ? "" : `?project=${encodeURIComponent(projectId)}`;
+		return Activity.parse(await readJson(socketPath, `/activity${query}`));
 	}
 
 	/** Carries it over, or leaves it to `watch` when the edge cannot be reached. */
@@ -142,6 +149,7 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 		report,
 		replaceRoutes,
 		changeRoutes,
+		activity,
 		replaceCertificates: (list) => inTurn(() => deliver(() => certificates.replace(list))),
 		replaceChallenges: (list) => inTurn(() => challenges.replace(list)),
 		watch,

@@ -4,9 +4,14 @@ import type { ContainerState, Problem } from "@repldock/protocol";
  * A container's life. Legal moves only:
  *
  *   stopped ──start──▶ starting ──started──▶ running ──stop──▶ stopping ──gone──▶ stopped
- *                         │                     │                                   ▲
- *                         └──failed──▶ failed   └──gone (it died by itself)─────────┘
- *                                        └──start──▶ starting
+ *                         │                  │ ▲  │               ▲                 ▲
+ *                         │             pause│ │  └──gone (it died by itself)───────┤
+ *                         │                  ▼ │resume            │                 │
+ *                         │                 paused ──stop─────────┘  (or gone) ─────┘
+ *                         └──failed──▶ failed ──start──▶ starting
+ *
+ * `pause` is taken before the engine is asked, so that nobody starts a program in a container that is about to stand
+ * still; `resume` after the engine has done it.
  */
 export interface ContainerLife {
 	readonly state: ContainerState;
@@ -18,13 +23,16 @@ export type ContainerMove =
 	| { kind: "start" }
 	| { kind: "started"; containerId: string }
 	| { kind: "failed"; problem: Problem }
+	| { kind: "pause" }
+	| { kind: "resume" }
 	| { kind: "stop" }
 	| { kind: "gone" };
 
 const legal: Record<ContainerState, readonly ContainerMove["kind"][]> = {
 	stopped: ["start", "started", "gone"],
 	starting: ["started", "failed", "gone"],
-	running: ["stop", "gone"],
+	running: ["pause", "stop", "gone"],
+	paused: ["resume", "stop", "gone"],
 	stopping: ["gone"],
 	failed: ["start", "gone"],
 };
@@ -43,6 +51,10 @@ export function moveContainer(life: ContainerLife, move: ContainerMove): Contain
 			return { state: "running", containerId: move.containerId, problem: null };
 		case "failed":
 			return { state: "failed", containerId: null, problem: move.problem };
+		case "pause":
+			return { ...life, state: "paused" };
+		case "resume":
+			return { ...life, state: "running" };
 		case "stop":
 			return { ...life, state: "stopping" };
 		case "gone":

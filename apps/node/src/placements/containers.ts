@@ -31,10 +31,14 @@ export interface Containers {
 	life(projectId: string): ContainerLife;
 	/** The container while it runs. */
 	running(projectId: string): RunningContainer | undefined;
+	/** The container while it runs or is paused. */
+	present(projectId: string): RunningContainer | undefined;
 	/** Makes the project's volume if it is not there. @throws RepldockError `not_placed_here` when it is being purged. */
 	createVolume(placement: DesiredPlacement): Promise<void>;
-	/** Harmless when it runs. @throws RepldockError `no_node` when the node is full, `container_failed`, `disk_full`. */
+	/** Harmless when it runs; wakes it when it is paused. @throws RepldockError `no_node` when the node is full, `container_failed`, `disk_full`. */
 	start(placement: DesiredPlacement): Promise<RunningContainer>;
+	/** Lets its programs stand still; harmless unless it runs. @throws EngineError when the engine cannot, and it runs on. */
+	pause(projectId: string): Promise<void>;
 	/** Harmless when there is none. @throws EngineError when the engine refuses; a later call goes on from there. */
 	stop(projectId: string): Promise<void>;
 	/** Removes a container, whoever's it was. */
@@ -57,6 +61,8 @@ export function createContainers(options: ContainersOptions): Containers {
 
 	const life = (projectId: string) => lives.get(projectId) ?? stoppedLife;
 	const running = (projectId: string) => (life(projectId).state === "running" ? containers.get(projectId) : undefined);
+	const present = (projectId: string) =>
+		life(projectId).state === "paused" ? containers.get(projectId) : running(projectId);
 
 	function move(projectId: string, change: ContainerMove) {
 		lives.set(projectId, moveContainer(life(projectId), change));
@@ -100,13 +106,41 @@ export function createContainers(options: ContainersOptions): Containers {
 		}
 	}
 
+	async function pause(projectId: string) {
+		const container = running(projectId);
+		if (!container) return;
+		move(projectId, { kind: "pause" });
+		try {
+			await engine.pauseContainer(container.containerId);
+		} catch (error) {
+			// What stands still in part must not stay so.
+			await engine
+				.unpauseContainer(container.containerId)
+				.catch((cause: unknown) => log.debug({ err: cause, projectId }, "there was nothing to unpause"));
+			if (life(projectId).state === "paused") move(projectId, { kind: "resume" });
+			throw error;
+		}
+	}
+
+	async function resume(projectId: string, container: RunningContainer) {
+		try {
+			await engine.unpauseContainer(container.containerId);
+		} catch (error) {
+			// Somebody may have done it by hand; a container that is gone is cleared away by the news of its end.
+			const status = await engine.inspectContainer(container.containerId);
+			if (status?.state !== "running") throw error;
+		}
+		move(projectId, { kind: "resume" });
+	}
+
 	async function stop(projectId: string) {
 		const container = containers.get(projectId);
 		if (!container) {
 			if (life(projectId).state === "failed") move(projectId, { kind: "gone" });
 			return;
 		}
-		if (life(projectId).state === "running") move(projectId, { kind: "stop" });
+		if (present(projectId)) move(projectId, { kind: "stop" });
+		// The engine lets what is paused go on, so that it hears of its end.
 		await engine.stopContainer(container.containerId, stopTimeoutMs);
 		await remove(projectId, container.containerId);
 	}
@@ -121,12 +155,14 @@ export function createContainers(options: ContainersOptions): Containers {
 	return {
 		life,
 		running,
+		present,
 		createVolume,
 
 		async start(placement) {
 			const { projectId, generation } = placement;
-			const present = running(projectId);
-			if (present) return present;
+			const here = present(projectId);
+			if (here && life(projectId).state === "paused") await resume(projectId, here);
+			if (here) return here;
 			// A stop that failed half-way: what it left is cleared away first.
 			if (containers.has(projectId)) await stop(projectId);
 			const startedAtMs = performance.now();
@@ -148,12 +184,14 @@ export function createContainers(options: ContainersOptions): Containers {
 			}
 		},
 
+		pause,
 		stop,
 		remove,
 
 		adopt(status) {
 			containers.set(status.projectId, toRunning(status));
 			move(status.projectId, { kind: "started", containerId: status.id });
+			if (status.state === "paused") move(status.projectId, { kind: "pause" });
 			log.info({ projectId: status.projectId, generation: status.generation }, "container adopted");
 		},
 

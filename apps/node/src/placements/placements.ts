@@ -27,13 +27,17 @@ export interface Placements {
 	wait(projectId: string, wantVersion: number, timeoutMs: number): Promise<DesiredPlacement>;
 	life(projectId: string): ContainerLife;
 	running(projectId: string): RunningContainer | undefined;
+	/** The container while it runs or is paused. */
+	present(projectId: string): RunningContainer | undefined;
 	/**
-	 * Makes sure that the project's container runs; many callers share one start.
+	 * Makes sure that the project's container runs, be it paused or not there; many callers share one start.
 	 * @throws RepldockError `not_placed_here`, `not_running` (the site wants it stopped), `container_failed`, `disk_full`.
 	 */
 	ensureRunning(projectId: string): Promise<RunningContainer>;
 	/** Makes sure that the project's files are there, without a container. */
 	ensureVolume(projectId: string): Promise<void>;
+	/** Lets the programs of a running container stand still; harmless otherwise. @throws EngineError, and it runs on. */
+	pause(projectId: string): Promise<void>;
 	stop(projectId: string): Promise<void>;
 	/** The engine says that a container ended. */
 	containerEnded(projectId: string, containerId: string): Promise<void>;
@@ -42,6 +46,8 @@ export interface Placements {
 	/** Tries nothing again from now on. */
 	close(): void;
 }
+
+const isAlive = ({ state }: ContainerStatus) => state === "running" || state === "paused";
 
 export function createPlacements(options: PlacementsOptions): Placements {
 	const { engine, volumes, log } = options;
@@ -144,7 +150,8 @@ export function createPlacements(options: PlacementsOptions): Placements {
 				id: container.id,
 				projectId: container.projectId,
 				generation: container.generation,
-				running: container.state === "running" || container.state === "paused" || isStarting(container),
+				running: isAlive(container) || isStarting(container),
+				paused: container.state === "paused",
 			})),
 			volumes: new Set(await volumes.list()),
 			answeredWants,
@@ -216,7 +223,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			for (const [projectId, version] of Object.entries(state.answeredWants)) answeredWants.set(projectId, version);
 			for (const container of await engine.listContainers()) {
 				const placement = desired.get(container.projectId);
-				if (container.state !== "running" || container.generation !== placement?.generation) continue;
+				if (!isAlive(container) || container.generation !== placement?.generation) continue;
 				containers.adopt(container);
 			}
 			await bringAbout();
@@ -253,10 +260,15 @@ export function createPlacements(options: PlacementsOptions): Placements {
 
 		life: containers.life,
 		running: containers.running,
+		present: containers.present,
 		ensureRunning,
 
 		async ensureVolume(projectId) {
 			await queues.run(projectId, () => containers.createVolume(placed(projectId)));
+		},
+
+		async pause(projectId) {
+			await queues.run(projectId, () => containers.pause(projectId));
 		},
 
 		async stop(projectId) {

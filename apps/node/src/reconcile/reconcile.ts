@@ -5,7 +5,9 @@ export interface ObservedContainer {
 	id: string;
 	projectId: string;
 	generation: number;
+	/** Also while it is paused. */
 	running: boolean;
+	paused: boolean;
 }
 
 /** What is true on this node. */
@@ -29,7 +31,7 @@ export type Step =
  * a second call gives none.
  *
  * A container is started when the site's want is newer than the one last answered; a container that the node stopped
- * because nobody used it therefore stays stopped until somebody opens the project again.
+ * because nobody used it therefore stays stopped until somebody opens the project again. The same want wakes a paused one.
  */
 export function reconcile(desired: ReadonlyMap<string, DesiredPlacement>, observed: ObservedNode): Step[] {
 	const steps: Step[] = [];
@@ -52,7 +54,10 @@ export function reconcile(desired: ReadonlyMap<string, DesiredPlacement>, observ
 			if (container || observed.volumes.has(projectId)) steps.push({ kind: "purge", projectId });
 		} else if (placement.want === "stopped") {
 			if (container) steps.push({ kind: "stop", projectId });
-		} else if (!container && (observed.answeredWants.get(projectId) ?? -1) < placement.wantVersion) {
+		} else if (
+			(!container || container.paused) &&
+			(observed.answeredWants.get(projectId) ?? -1) < placement.wantVersion
+		) {
 			steps.push({ kind: "start", projectId });
 		}
 	}

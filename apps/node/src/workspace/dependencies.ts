@@ -27,10 +27,12 @@ export interface WorkspaceDependencies {
 	openFiles(projectId: string): Promise<ProjectFiles>;
 	diskUsage(projectId: string): Promise<{ usedBytes: number; limitBytes: number }>;
 	containerState(projectId: string): { state: ContainerState; problem: Problem | null };
-	/** Undefined while it does not run. */
+	/** Running or paused; undefined otherwise. */
 	container(projectId: string): ProjectContainer | undefined;
-	/** @throws RepldockError when it cannot be started. */
+	/** Wakes a paused one as well. @throws RepldockError when it cannot be started. */
 	ensureRunning(projectId: string): Promise<ProjectContainer>;
+	/** A page has the project open from now on. */
+	onOpened(projectId: string): void;
 	readListeningPorts(containerPid: number): Promise<readonly ListeningPort[]>;
 	holder: Holder;
 	/** The project's ports changed: the edge's routes follow. */

@@ -5,14 +5,17 @@ import type { ListeningPort } from "../host.ts";
 export interface PortWatcher {
 	/** Something happened that may open ports soon, such as a run. */
 	expectChange(): void;
-	/** Looks at the container with this init process from now on; null when none runs. */
-	follow(containerPid: number | null): void;
+	/** Looks as often as is cheap until the function that it returns is called: a visitor waits. */
+	watchClosely(): () => void;
+	/** Looks at the container with this init process from now on; null when none runs. What is paused opens no ports. */
+	follow(containerPid: number | null, isPaused?: boolean): void;
 	/** Tells the last ports again: what they mean changed. */
 	replan(): void;
 	close(): void;
 }
 
-/** Between looks: shortly after something happened, while programs run, and while none does. */
+/** Between looks: while a visitor waits, shortly after something happened, while programs run, and while none does. */
+const closelyEveryMs = 20;
 const alertEveryMs = 400;
 const runningEveryMs = 900;
 const idleEveryMs = 5_000;
@@ -27,6 +30,8 @@ export function createPortWatcher(options: {
 	onPorts(ports: readonly ListeningPort[]): void;
 }): PortWatcher {
 	let followed: number | null = null;
+	let stands = false;
+	let waiting = 0;
 	let alertUntilMs = 0;
 	let timer: NodeJS.Timeout | undefined;
 	let last: readonly ListeningPort[] = [];
@@ -41,6 +46,7 @@ export function createPortWatcher(options: {
 	}
 
 	function everyMs(): number {
+		if (waiting > 0) return closelyEveryMs;
 		if (performance.now() < alertUntilMs) return alertEveryMs;
 		return options.programsRun() ? runningEveryMs : idleEveryMs;
 	}
@@ -57,7 +63,7 @@ export function createPortWatcher(options: {
 
 	function schedule() {
 		clearTimeout(timer);
-		if (closed || followed === null) return;
+		if (closed || followed === null || stands) return;
 		const containerPid = followed;
 		timer = setTimeout(() => {
 			void look(containerPid).then(() => {
@@ -75,8 +81,23 @@ export function createPortWatcher(options: {
 	return {
 		expectChange,
 
-		follow(containerPid) {
-			if (followed === containerPid) return;
+		watchClosely() {
+			waiting += 1;
+			schedule();
+			let isReleased = false;
+			return () => {
+				if (!isReleased) waiting -= 1;
+				isReleased = true;
+			};
+		},
+
+		follow(containerPid, isPaused = false) {
+			const goesOn = stands && !isPaused;
+			stands = isPaused;
+			if (followed === containerPid) {
+				if (goesOn) expectChange();
+				return;
+			}
 			followed = containerPid;
 			if (containerPid === null) {
 				clearTimeout(timer);

@@ -84,6 +84,11 @@ export function createRunner(dependencies: WorkspaceDependencies, workspaces: Wo
 		return { ptyId: consolePtyId, command: plan.title, warnings };
 	}
 
+	/** What stands still does not end. */
+	async function goOn(projectId: string) {
+		if (dependencies.containerState(projectId).state === "paused") await dependencies.ensureRunning(projectId);
+	}
+
 	return {
 		async run(projectId, request) {
 			const runs = holder.ptys(projectId).some((pty) => pty.kind === "console" && pty.running);
@@ -98,7 +103,10 @@ export function createRunner(dependencies: WorkspaceDependencies, workspaces: Wo
 			}
 		},
 
-		stop: (projectId) => holder.stop({ projectId, ptyId: consolePtyId }),
+		async stop(projectId) {
+			await goOn(projectId);
+			await holder.stop({ projectId, ptyId: consolePtyId });
+		},
 
 		async openTerminal(projectId, size) {
 			if (holder.ptys(projectId).filter((pty) => pty.kind === "terminal").length >= terminalsPerProject) {
@@ -129,6 +137,7 @@ export function createRunner(dependencies: WorkspaceDependencies, workspaces: Wo
 			const pty = holder.ptys(projectId).find((candidate) => candidate.ptyId === ptyId);
 			if (!pty) throw new RepldockError("not_found", "This terminal is closed already.");
 			if (pty.kind === "console") throw new RepldockError("invalid_input", "The console cannot be closed. Use Stop.");
+			await goOn(projectId);
 			await holder.remove({ projectId, ptyId });
 		},
 	};

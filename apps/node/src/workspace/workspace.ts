@@ -32,6 +32,8 @@ export interface Workspace {
 	refresh(): void;
 	/** A program was started: ports may open soon. */
 	expectPorts(): void;
+	/** A visitor waits for a port: looks as often as is cheap until the function that it returns is called. */
+	watchPortsClosely(): () => void;
 	/** Files were written: disk usage is read again soon. `freed` when space came back. */
 	filesWritten(freed?: boolean): void;
 	/** Open pages. */
@@ -189,7 +191,8 @@ export async function createWorkspace(
 	}
 
 	function refresh() {
-		portWatcher.follow(dependencies.container(projectId)?.pid ?? null);
+		const isPaused = dependencies.containerState(projectId).state === "paused";
+		portWatcher.follow(dependencies.container(projectId)?.pid ?? null, isPaused);
 		// The project may have another slug now.
 		portWatcher.replan();
 		readDiskSoon();
@@ -211,6 +214,7 @@ export async function createWorkspace(
 		join(client) {
 			if (disposed) throw new RepldockError("not_placed_here", "The project was just closed. Reload the page.");
 			clients.set(client, new Set());
+			dependencies.onOpened(projectId);
 			client.send({ type: "state", state: state() });
 			updateWatches();
 			readDiskSoon();
@@ -233,6 +237,7 @@ export async function createWorkspace(
 
 		refresh,
 		expectPorts: () => portWatcher.expectChange(),
+		watchPortsClosely: () => portWatcher.watchClosely(),
 
 		filesWritten(freed = false) {
 			if (freed) documents.retry();

@@ -111,6 +111,7 @@ export function route(slug: string, values: Partial<Route> = {}): Route {
 		mainPort: null,
 		visibility: "public",
 		state: "running",
+		wakes: false,
 		...values,
 	};
 }
@@ -138,6 +139,7 @@ export async function startEdge(appsDomain = "apps.test", tls?: Omit<EdgeTls, "h
 			gatewayHost: "node.localhost",
 			appsDomain,
 			containerSubnets: ["127.77.0.0/16"],
+			noWakeAgents: ["UptimeRobot", "bot/"],
 			user: "www-data",
 			workers: 2,
 		});

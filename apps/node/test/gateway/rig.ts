@@ -18,6 +18,7 @@ import { createGateway, type Gateway } from "../../src/gateway/gateway.ts";
 import type { StartMessage, WriteMessage } from "../../src/holder/messages.ts";
 import { openProjectFiles } from "../../src/host/files/project-files.ts";
 import type { ListeningPort } from "../../src/host.ts";
+import type { WakeOutcome } from "../../src/sleep/wakes.ts";
 import type { WorkspaceDependencies } from "../../src/workspace/dependencies.ts";
 import { createRunner } from "../../src/workspace/runner.ts";
 import { createWorkspaces, type Workspaces } from "../../src/workspace/workspaces.ts";
@@ -46,6 +47,8 @@ export interface GatewayRig {
 	ptys: PtyState[];
 	listening: ListeningPort[];
 	container: { state: ContainerState };
+	/** What the agent answers when the edge asks it to wake the project. */
+	wakeOutcome: WakeOutcome;
 	ticket(change?: Partial<TicketClaims>, signWith?: CryptoKey): Promise<string>;
 	/** Exchanges a ticket for an access token. */
 	enter(change?: Partial<TicketClaims>): Promise<string>;
@@ -79,6 +82,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		visibility: "private",
 		rightsVersion: 3,
 		limits: { memoryBytes: 1, cpus: 1, pids: 1, diskBytes: 1024 * 1024 },
+		alwaysOn: false,
 	};
 	const placements = new Map([[projectId, placement]]);
 	const started: StartMessage[] = [];
@@ -115,6 +119,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 			ptys: () => ptys,
 		},
 		onPorts: () => undefined,
+		onOpened: () => undefined,
 	};
 	const workspaces = createWorkspaces(dependencies);
 	const gateway = createGateway({
@@ -131,6 +136,8 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		},
 		workspaces,
 		runner: createRunner(dependencies, workspaces),
+		wakes: { wake: async () => rig.wakeOutcome },
+		wakeTimeoutMs: 60_000,
 	});
 	const server = createServer();
 	gateway.attach(server);
@@ -149,6 +156,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		ptys,
 		listening,
 		container,
+		wakeOutcome: { kind: "awake" },
 
 		ticket(change = {}, signWith = privateKey) {
 			const now = Math.floor(Date.now() / 1000);

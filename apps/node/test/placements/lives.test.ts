@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { createIdleWatch } from "../../src/idle.ts";
 import { type ContainerMove, moveContainer, stoppedLife } from "../../src/placements/container-life.ts";
 import { createQueues } from "../../src/placements/queues.ts";
 
@@ -13,10 +12,17 @@ test("a container lives through its states and no others", () => {
 	const failed = moveContainer(starting, { kind: "failed", problem });
 	expect(failed.problem).toEqual(problem);
 	expect(moveContainer(failed, { kind: "start" }).problem).toBeNull();
+	const paused = moveContainer(running, { kind: "pause" });
+	expect(paused).toEqual({ state: "paused", containerId: "c1", problem: null });
+	expect(moveContainer(paused, { kind: "resume" })).toEqual(running);
+	expect(moveContainer(paused, { kind: "stop" }).state).toBe("stopping");
+	expect(moveContainer(paused, { kind: "gone" })).toEqual(stoppedLife);
+	expect(() => moveContainer(paused, { kind: "started", containerId: "c2" })).toThrow("cannot take the move");
 	const illegal: ContainerMove[] = [
 		{ kind: "start" },
 		{ kind: "started", containerId: "c2" },
 		{ kind: "failed", problem },
+		{ kind: "resume" },
 	];
 	for (const move of illegal) expect(() => moveContainer(running, move)).toThrow("cannot take the move");
 });
@@ -36,21 +42,4 @@ test("work of one project waits for its turn, that of others does not", async ()
 	expect(order).toEqual(["b1", "a1", "a2"]);
 	await expect(queues.run("a", () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
 	expect(await queues.run("a", async () => "goes on")).toBe("goes on");
-});
-
-test("a container is idle once nobody was connected and nothing ran for the whole time", () => {
-	let now = 0;
-	let use = { connections: 0, runningPrograms: 0 };
-	const watch = createIdleWatch({ timeoutMs: 100, use: () => use, now: () => now });
-	expect(watch.check(["p"])).toEqual([]);
-	now = 90;
-	use = { connections: 1, runningPrograms: 0 };
-	expect(watch.check(["p"])).toEqual([]);
-	now = 120;
-	use = { connections: 0, runningPrograms: 0 };
-	expect(watch.check(["p"])).toEqual([]);
-	now = 219;
-	expect(watch.check(["p"])).toEqual([]);
-	now = 220;
-	expect(watch.check(["p"])).toEqual(["p"]);
 });

@@ -23,6 +23,7 @@ function placement(change: Partial<DesiredPlacement> = {}): DesiredPlacement {
 		visibility: "private",
 		rightsVersion: 1,
 		limits: { memoryBytes: 1, cpus: 1, pids: 8, diskBytes: 1 },
+		alwaysOn: false,
 		...change,
 	};
 }

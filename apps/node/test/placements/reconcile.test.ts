@@ -24,6 +24,7 @@ const nodes: fc.Arbitrary<ObservedNode> = fc.record({
 				projectId: fc.constantFrom(...projectIds),
 				generation: fc.integer({ min: 1, max: 3 }),
 				running: fc.boolean(),
+				paused: fc.boolean(),
 			}),
 			{ maxLength: 6 },
 		)
@@ -47,11 +48,14 @@ function carryOut(desired: ReadonlyMap<string, DesiredPlacement>, node: Observed
 		}
 		if (step.kind === "purge") volumes.delete(step.projectId);
 		if (step.kind === "start" && placement) {
+			// One that is paused goes on; no second one is made.
+			containers = containers.filter(({ projectId }) => projectId !== step.projectId);
 			containers.push({
 				id: `new-${step.projectId}`,
 				projectId: step.projectId,
 				generation: placement.generation,
 				running: true,
+				paused: false,
 			});
 			volumes.add(step.projectId);
 			answeredWants.set(step.projectId, placement.wantVersion);
@@ -83,7 +87,7 @@ test("the steps bring any node to any desired set, and then there are none", () 
 
 test("a running container of the right generation is left alone", () => {
 	const placement = { projectId: "a", generation: 2, want: "running", wantVersion: 5 } as DesiredPlacement;
-	const container = { id: "x", projectId: "a", generation: 2, running: true };
+	const container = { id: "x", projectId: "a", generation: 2, running: true, paused: false };
 	const node = { containers: [container], volumes: new Set(["a"]), answeredWants: new Map() };
 	expect(reconcile(new Map([["a", placement]]), node)).toEqual([]);
 });

@@ -4,6 +4,7 @@ import { bodyLimit } from "hono/body-limit";
 import { authBasePath } from "../auth/auth.ts";
 import { accountRoutes } from "./account.ts";
 import { administrationRoutes } from "./administration.ts";
+import { alwaysOnRoutes } from "./always-on.ts";
 import { authRoutes } from "./auth-routes.ts";
 import type { ApiEnvironment, ApiParts } from "./context.ts";
 import { openApiDocument } from "./document.ts";
@@ -50,6 +51,7 @@ export function createApi(parts: ApiParts) {
 		domainRoutes(parts),
 		workspaceRoutes(parts),
 		administrationRoutes(parts),
+		alwaysOnRoutes(parts),
 	];
 	for (const group of groups) version1.route("/", group);
 	app.route("/api/v1", version1);

@@ -16,7 +16,7 @@ const slugAttempts = 20;
 
 /** A project as the API shows it. */
 export function toApi(parts: Pick<ApiParts, "apps" | "trashTimeMs">, project: StoredProject): protocol.Project {
-	const { id, name, slug, template, visibility, ownerName, deletedAt } = project;
+	const { id, name, slug, template, visibility, ownerName, alwaysOn, deletedAt } = project;
 	return {
 		id,
 		name,
@@ -26,6 +26,7 @@ export function toApi(parts: Pick<ApiParts, "apps" | "trashTimeMs">, project: St
 		ownerName,
 		url: appUrl(parts.apps, slug),
 		...shownState(project.placement),
+		alwaysOn,
 		createdAt: project.createdAt.toISOString(),
 		updatedAt: project.updatedAt.toISOString(),
 		openedAt: project.openedAt?.toISOString() ?? null,

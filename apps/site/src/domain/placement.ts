@@ -1,4 +1,4 @@
-import type { ContainerState, Problem } from "@repldock/protocol";
+import type { ContainerState, Problem, ProjectState } from "@repldock/protocol";
 import { heartbeatEveryMs } from "@repldock/protocol";
 
 /** A node is lost when it missed three heartbeats. */
@@ -38,7 +38,7 @@ export interface PlacementView {
 }
 
 /** What a person is shown of a placement: the last report, and what is known to be on its way. */
-export function shownState(placement: PlacementView | null): { state: ContainerState; problem: Problem | null } {
+export function shownState(placement: PlacementView | null): { state: ProjectState; problem: Problem | null } {
 	if (!placement) return { state: "stopped", problem: null };
 	const observed = placement.observedState ?? "stopped";
 	if (!placement.nodeIsLive) {
@@ -51,8 +51,14 @@ export function shownState(placement: PlacementView | null): { state: ContainerS
 		return wasInUse ? { state: "failed", problem } : { state: "stopped", problem };
 	}
 	if (placement.observedWantVersion === placement.wantVersion) {
-		return { state: observed, problem: placement.observedProblem };
+		return { state: reportedState(placement.want, observed), problem: placement.observedProblem };
 	}
 	if (placement.want === "running") return { state: observed === "running" ? "running" : "starting", problem: null };
 	return { state: observed === "stopped" || observed === "failed" ? "stopped" : "stopping", problem: null };
+}
+
+/** What is wanted running and does not run sleeps: its node starts it for the next visitor. */
+function reportedState(want: PlacementView["want"], observed: ContainerState): ProjectState {
+	if (observed === "paused") return "asleep";
+	return observed === "stopped" && want === "running" ? "asleep" : observed;
 }

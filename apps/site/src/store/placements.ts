@@ -52,7 +52,7 @@ export async function countRunning(database: Database, ownerId: string, exceptPr
 		.where("projects.ownerId", "=", ownerId)
 		.where("projects.id", "!=", exceptProjectId)
 		.where("placements.want", "=", "running")
-		.where("placements.observedState", "in", ["starting", "running", "stopping"])
+		.where("placements.observedState", "in", ["starting", "running", "paused", "stopping"])
 		.executeTakeFirstOrThrow();
 	return Number(row.count);
 }
@@ -93,6 +93,7 @@ export async function listDesired(database: Database, nodeId: string): Promise<D
 			"projects.pids",
 			"projects.diskBytes",
 			provedDomains.as("domains"),
+			"projects.alwaysOn",
 		])
 		.where("placements.nodeId", "=", nodeId)
 		.orderBy("placements.projectId")

@@ -15,6 +15,7 @@ export interface StoredProject {
 	readonly template: string;
 	readonly visibility: Visibility;
 	readonly rightsVersion: number;
+	readonly alwaysOn: boolean;
 	readonly createdAt: Date;
 	readonly updatedAt: Date;
 	readonly openedAt: Date | null;
@@ -38,6 +39,7 @@ function selectProjects(database: Database) {
 			"projects.template",
 			"projects.visibility",
 			"projects.rightsVersion",
+			"projects.alwaysOn",
 			"projects.createdAt",
 			"projects.updatedAt",
 			"projects.openedAt",
@@ -155,6 +157,37 @@ export async function listProjects(
 		);
 	}
 	return (await query.execute()).map(toProject);
+}
+
+/** The projects that are always on, or the one with this slug, the oldest first; those in the trash aside. */
+export async function listForAdministrators(
+	database: Database,
+	options: { slug: string | undefined; after: { createdAt: Date; id: string } | undefined; limit: number },
+): Promise<StoredProject[]> {
+	const { slug, after, limit } = options;
+	let query = selectProjects(database)
+		.where("projects.deletedAt", "is", null)
+		.orderBy("projects.createdAt")
+		.orderBy("projects.id")
+		.limit(limit);
+	query = slug === undefined ? query.where("projects.alwaysOn", "=", true) : query.where("projects.slug", "=", slug);
+	if (after) {
+		query = query.where((build) =>
+			build(build.refTuple("projects.createdAt", "projects.id"), ">", build.tuple(after.createdAt, after.id)),
+		);
+	}
+	return (await query.execute()).map(toProject);
+}
+
+/** Gives a project the right to be always on, or takes it away. @returns false when it is in the trash or gone. */
+export async function setAlwaysOn(database: Database, id: string, alwaysOn: boolean): Promise<boolean> {
+	const result = await database
+		.updateTable("projects")
+		.set({ alwaysOn, updatedAt: sql<Date>`now()` })
+		.where("id", "=", id)
+		.where("deletedAt", "is", null)
+		.executeTakeFirst();
+	return result.numUpdatedRows > 0n;
 }
 
 /**

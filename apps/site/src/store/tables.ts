@@ -68,6 +68,7 @@ interface ProjectsTable {
 	cpus: number;
 	pids: number;
 	diskBytes: number;
+	alwaysOn: Generated<boolean>;
 	createdAt: Generated<Date>;
 	updatedAt: Generated<Date>;
 	openedAt: Date | null;
@@ -94,7 +95,7 @@ interface PlacementsTable {
 	generation: Generated<number>;
 	want: Want;
 	wantVersion: Generated<number>;
-	observedState: "stopped" | "starting" | "running" | "stopping" | "failed" | null;
+	observedState: "stopped" | "starting" | "running" | "paused" | "stopping" | "failed" | null;
 	observedWantVersion: number | null;
 	/** JSON. Written as text, read as what the driver parsed. */
 	observedProblem: ColumnType<unknown, string | null, string | null>;

@@ -1,6 +1,18 @@
 import type { Project, Template } from "@repldock/protocol";
 import { Badge, IconButton, Menu, type MenuEntry, StatusDot } from "@repldock/ui";
-import { Ellipsis, ExternalLink, Globe, Globe2, Link2, Lock, Pencil, Square, SquareTerminal, Trash2 } from "lucide-react";
+import {
+	Ellipsis,
+	ExternalLink,
+	Globe,
+	Globe2,
+	Link2,
+	Lock,
+	Pencil,
+	Square,
+	SquareTerminal,
+	Sun,
+	Trash2,
+} from "lucide-react";
 import { ago } from "../time.ts";
 import { stateLook } from "./state.ts";
 import { TemplateIcon } from "./template-icon.tsx";
@@ -50,6 +62,11 @@ export function ProjectCard({ project, template, actions }: ProjectCardProps) {
 				>
 					{project.visibility === "public" ? "Public" : "Private"}
 				</Badge>
+				{project.alwaysOn && (
+					<Badge tone="positive" icon={<Sun aria-hidden />}>
+						Always on
+					</Badge>
+				)}
 			</div>
 			<a className="project-app" href={project.url} target="_blank" rel="noreferrer" title={project.url}>
 				<span className="rd-visually-hidden">Open the app of {project.name} at </span>
@@ -77,7 +94,7 @@ function entriesFor(project: Project, actions: ProjectActions): MenuEntry[] {
 			onSelect: () => actions.toggleVisibility(project),
 		},
 	];
-	if (project.state === "running" || project.state === "starting") {
+	if (["running", "starting", "asleep"].includes(project.state)) {
 		entries.push({ id: "stop", label: "Stop", icon: <Square />, onSelect: () => actions.stop(project) });
 	}
 	entries.push("separator", {

@@ -39,6 +39,7 @@ const dots: Record<ContainerState, { tone: "neutral" | "positive" | "warning" | 
 	stopped: { tone: "neutral", label: "Asleep" },
 	starting: { tone: "warning", label: "Starting" },
 	running: { tone: "positive", label: "Ready" },
+	paused: { tone: "neutral", label: "Asleep" },
 	stopping: { tone: "warning", label: "Going to sleep" },
 	failed: { tone: "danger", label: "Failed" },
 };
