@@ -47,6 +47,8 @@ export interface GatewayRig {
 	ptys: PtyState[];
 	listening: ListeningPort[];
 	container: { state: ContainerState };
+	/** With which tokens are signed. */
+	accessSecret: Uint8Array;
 	/** What the agent answers when the edge asks it to wake the project. */
 	wakeOutcome: WakeOutcome;
 	ticket(change?: Partial<TicketClaims>, signWith?: CryptoKey): Promise<string>;
@@ -122,9 +124,10 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		onOpened: () => undefined,
 	};
 	const workspaces = createWorkspaces(dependencies);
+	const accessSecret = randomBytes(32);
 	const gateway = createGateway({
 		log,
-		accessSecret: randomBytes(32),
+		accessSecret,
 		nodeId: () => nodeId,
 		ticketKeys: () => [{ kid: "k1", kty: "OKP", crv: "Ed25519", x }],
 		siteOrigins: () => [siteOrigin],
@@ -156,6 +159,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		ptys,
 		listening,
 		container,
+		accessSecret,
 		wakeOutcome: { kind: "awake" },
 
 		ticket(change = {}, signWith = privateKey) {

@@ -104,6 +104,17 @@ test("text of the agent is printed on lines of its own, before any run", async (
 	await screen.untilText("Starting the container…\r\n");
 });
 
+test("the agent gets the end of what a console printed, and nothing of one that never was", async () => {
+	const project = await rig.project();
+	const ask = (ptyId: string) => rig.client.tail({ projectId: project.id, ptyId, mostLines: 3, mostBytes: 4_096 });
+	expect(await ask("console")).toBe("");
+	await project.start("for ((i = 1; i <= 20000; i++)); do echo $i; done; printf last");
+	await project.until(({ ptys }) => ptys[0]?.running === false);
+	const text = await ask("console");
+	expect(text).toContain("20000\r\nlast");
+	expect(text).not.toContain("19990");
+});
+
 test("when the container goes away, its programs have ended", async () => {
 	const project = await rig.project();
 	const screen = await project.connect();

@@ -195,6 +195,18 @@ test("a container's life: pause, unpause, stop, remove; each ending can be repea
 	expect(await engine.inspectContainer(container.id)).toBeNull();
 }, 20_000);
 
+test("a paused container stops like one that runs, and can be removed as it is", async () => {
+	const { engine } = machine;
+	const stopped = await machine.startContainer();
+	await engine.pauseContainer(stopped.id);
+	await engine.stopContainer(stopped.id, 1_500);
+	expect(await engine.inspectContainer(stopped.id)).toMatchObject({ state: "exited", pid: 0 });
+	const removed = await machine.startContainer();
+	await engine.pauseContainer(removed.id);
+	await engine.removeContainer(removed.id);
+	expect(await engine.inspectContainer(removed.id)).toBeNull();
+}, 20_000);
+
 test("a refusal carries the engine's status and words", async () => {
 	expect(await machine.engine.hasImage("repldock-test:none")).toBe(false);
 	const error = await machine.startContainer({ image: "repldock-test:none" }).catch((reason: unknown) => reason);

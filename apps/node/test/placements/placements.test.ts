@@ -38,6 +38,7 @@ async function rig() {
 		start: async () => {},
 		inspect: async () => {},
 		stop: async () => {},
+		pause: async () => {},
 		removeVolume: async () => {},
 	};
 	const changes: string[] = [];
@@ -63,6 +64,16 @@ async function rig() {
 			await before.inspect();
 			return status;
 		},
+		async pauseContainer(id: string) {
+			await before.pause();
+			const container = containers.get(id);
+			if (container) containers.set(id, { ...container, state: "paused" });
+		},
+		async unpauseContainer(id: string) {
+			const container = containers.get(id);
+			if (container?.state !== "paused") throw new Error("it is not paused");
+			containers.set(id, { ...container, state: "running" });
+		},
 		async stopContainer() {
 			await before.stop();
 		},
@@ -70,32 +81,34 @@ async function rig() {
 			containers.delete(id);
 		},
 	} as unknown as Engine;
-	const placements = createPlacements({
-		engine,
-		volumes: {
-			create: async (id: string) => void volumes.add(id),
-			async remove(id: string) {
-				await before.removeVolume();
-				volumes.delete(id);
-			},
-			exists: async (id: string) => volumes.has(id),
-			list: async () => [...volumes],
-			path: (id: string) => `/volumes/${id}`,
-		} as unknown as Volumes,
-		image: "image",
-		templatesDirectory: "/templates",
-		slots: 2,
-		stateFile: join(directory, "desired.json"),
-		onChange: (id) => changes.push(id),
-		log: createLog("test", "silent"),
-		retry: { firstMs: 1, mostMs: 1 },
-	});
+	const makePlacements = () =>
+		createPlacements({
+			engine,
+			volumes: {
+				create: async (id: string) => void volumes.add(id),
+				async remove(id: string) {
+					await before.removeVolume();
+					volumes.delete(id);
+				},
+				exists: async (id: string) => volumes.has(id),
+				list: async () => [...volumes],
+				path: (id: string) => `/volumes/${id}`,
+			} as unknown as Volumes,
+			image: "image",
+			templatesDirectory: "/templates",
+			slots: 2,
+			stateFile: join(directory, "desired.json"),
+			onChange: (id) => changes.push(id),
+			log: createLog("test", "silent"),
+			retry: { firstMs: 1, mostMs: 1 },
+		});
+	const placements = makePlacements();
 	onTestFinished(async () => {
 		placements.close();
 		// A state file may just be written.
 		await rm(directory, { recursive: true, maxRetries: 10, retryDelay: 10 });
 	});
-	return { placements, containers, volumes, before, changes, created: () => created };
+	return { placements, makePlacements, containers, volumes, before, changes, created: () => created };
 }
 
 /** A moment that a call waits in until the test opens it. */
@@ -228,4 +241,73 @@ test("a node that is full starts no further container until one ends", async () 
 	await placements.stop(waiting === projectId ? otherId : projectId);
 	await placements.ensureRunning(waiting);
 	expect(placements.life(waiting).state).toBe("running");
+});
+
+test("a paused container goes on when somebody needs it, or opens the project anew", async () => {
+	const { placements, containers, created } = await rig();
+	await placements.apply([placement()]);
+	await placements.pause(projectId);
+	expect(placements.life(projectId).state).toBe("paused");
+	expect(placements.running(projectId)).toBeUndefined();
+	expect(placements.present(projectId)?.containerId).toBe("c1");
+	// The same want again wakes nothing.
+	await placements.apply([placement()]);
+	expect(placements.life(projectId).state).toBe("paused");
+	await Promise.all([placements.ensureRunning(projectId), placements.ensureRunning(projectId)]);
+	expect(placements.running(projectId)?.containerId).toBe("c1");
+	await placements.pause(projectId);
+	await placements.apply([placement({ wantVersion: 2 })]);
+	expect(placements.life(projectId).state).toBe("running");
+	expect(containers.get("c1")?.state).toBe("running");
+	expect(created()).toBe(1);
+});
+
+test("whoever needs a container in the moment in which it is paused gets it running", async () => {
+	const { placements, containers, before } = await rig();
+	await placements.apply([placement()]);
+	const held = hold();
+	before.pause = held.wait;
+	const paused = placements.pause(projectId);
+	await held.reached;
+	const needed = placements.ensureRunning(projectId);
+	held.open();
+	await Promise.all([paused, needed]);
+	expect(containers.get("c1")?.state).toBe("running");
+	expect(placements.life(projectId).state).toBe("running");
+});
+
+test("a container that the engine cannot pause runs on", async () => {
+	const { placements, before } = await rig();
+	await placements.apply([placement()]);
+	before.pause = () => Promise.reject(new Error("it does not freeze"));
+	await expect(placements.pause(projectId)).rejects.toThrow("freeze");
+	expect(placements.running(projectId)?.containerId).toBe("c1");
+});
+
+test("a paused container is stopped, and ends by itself, like one that runs", async () => {
+	const { placements, containers } = await rig();
+	await placements.apply([placement()]);
+	await placements.pause(projectId);
+	await placements.apply([placement({ want: "stopped", wantVersion: 2 })]);
+	expect(containers.size).toBe(0);
+	await placements.apply([placement({ wantVersion: 3 })]);
+	await placements.pause(projectId);
+	await placements.containerEnded(projectId, "c2");
+	expect(placements.life(projectId).state).toBe("stopped");
+});
+
+test("an agent that starts anew takes over a paused container as it is", async () => {
+	const { placements, makePlacements, containers, created } = await rig();
+	await placements.apply([placement()]);
+	await placements.pause(projectId);
+	// Once more, so that the file is written.
+	await placements.apply([placement()]);
+	placements.close();
+	const next = makePlacements();
+	onTestFinished(() => next.close());
+	await next.recover();
+	expect(next.life(projectId).state).toBe("paused");
+	expect(containers.get("c1")?.state).toBe("paused");
+	expect((await next.ensureRunning(projectId)).containerId).toBe("c1");
+	expect(created()).toBe(1);
 });

@@ -100,3 +100,16 @@ test("a container that was stopped for want of use stays stopped until the proje
 		{ kind: "start", projectId: "a" },
 	]);
 });
+
+test("a paused container goes on when the project is opened again, and stands still until then", () => {
+	const placement = { projectId: "a", generation: 1, want: "running", wantVersion: 5 } as DesiredPlacement;
+	const container = { id: "x", projectId: "a", generation: 1, running: true, paused: true };
+	const node = { containers: [container], volumes: new Set(["a"]), answeredWants: new Map([["a", 5]]) };
+	expect(reconcile(new Map([["a", placement]]), node)).toEqual([]);
+	expect(reconcile(new Map([["a", { ...placement, wantVersion: 6 }]]), node)).toEqual([
+		{ kind: "start", projectId: "a" },
+	]);
+	expect(reconcile(new Map([["a", { ...placement, want: "stopped" }]]), node)).toEqual([
+		{ kind: "stop", projectId: "a" },
+	]);
+});
