@@ -73,7 +73,9 @@ for (const colorScheme of ["light", "dark"] as const) {
 		onTestFinished(() => site().stop(project.id));
 		const page = await openPage(undefined, { colorScheme });
 		const dialog = await openDialog(page, name);
-		await dialog.getByLabel("Domain", { exact: true }).fill(`a-rather-long-name-of-a-domain.${colorScheme}.missing.example`);
+		await dialog
+			.getByLabel("Domain", { exact: true })
+			.fill(`a-rather-long-name-of-a-domain.${colorScheme}.missing.example`);
 		await page.keyboard.press("Enter");
 		await dialog.getByText("Waiting for DNS").waitFor();
 		for (const [width, height] of [

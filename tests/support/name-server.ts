@@ -34,7 +34,8 @@ export async function startNameServer(): Promise<{ address: string; close(): voi
 		header.writeUInt16BE(slug === undefined ? flags.noSuchName : flags.answer, 2);
 		header.writeUInt16BE(1, 4);
 		const question = query.subarray(12, end);
-		if (slug === undefined || type !== types.cname) return socket.send(Buffer.concat([header, question]), port, address);
+		if (slug === undefined || type !== types.cname)
+			return socket.send(Buffer.concat([header, question]), port, address);
 		header.writeUInt16BE(1, 6);
 		const target = encodeName(`${slug}.localhost`);
 		const record = Buffer.alloc(12);

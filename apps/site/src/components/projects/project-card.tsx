@@ -1,6 +1,17 @@
 import type { Project, Template } from "@repldock/protocol";
 import { Badge, IconButton, Menu, type MenuEntry, StatusDot } from "@repldock/ui";
-import { Ellipsis, ExternalLink, Globe, Globe2, Link2, Lock, Pencil, Square, SquareTerminal, Trash2 } from "lucide-react";
+import {
+	Ellipsis,
+	ExternalLink,
+	Globe,
+	Globe2,
+	Link2,
+	Lock,
+	Pencil,
+	Square,
+	SquareTerminal,
+	Trash2,
+} from "lucide-react";
 import { ago } from "../time.ts";
 import { stateLook } from "./state.ts";
 import { TemplateIcon } from "./template-icon.tsx";
