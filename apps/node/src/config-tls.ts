@@ -66,7 +66,7 @@ export const tlsOptions = {
 		fallback: "",
 		parse: parse.optionalText,
 		description:
-			"Program that sets and removes TXT records for wildcards, called as `<program> present|cleanup <record> <value>`.",
+			"Program that sets and removes TXT records for wildcards, called as `<program> present <record> <value>` and `<program> cleanup <record> <value>`.",
 	},
 } as const;
 

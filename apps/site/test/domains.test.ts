@@ -130,10 +130,16 @@ test("a proof that is gone is told, and the domain is shown through the time of 
 	txt.set("_repldock.leaving.example", [token(domain)]);
 	await project.verify(domain);
 	isDown = true;
-	expect(await project.verify(domain)).toMatchObject({ state: "ready", problem: expect.stringContaining("did not answer") });
+	expect(await project.verify(domain)).toMatchObject({
+		state: "ready",
+		problem: expect.stringContaining("did not answer"),
+	});
 	isDown = false;
 	txt.delete("_repldock.leaving.example");
-	expect(await project.verify(domain)).toMatchObject({ state: "losing", problem: expect.stringContaining("no longer") });
+	expect(await project.verify(domain)).toMatchObject({
+		state: "losing",
+		problem: expect.stringContaining("no longer"),
+	});
 	await project.desired((domains) => domains.includes("leaving.example"));
 	await world.query(
 		"UPDATE domains SET missing_since = now() - interval '8 days', checked_at = now() - interval '2 hours' WHERE id = $1",
@@ -217,18 +223,24 @@ test("names that cannot be a project's are refused with a sentence", () => {
 test("whatever is written, a domain that is taken has one spelling, and is not one of ours", () => {
 	const label = fc.stringMatching(/^[A-Za-z0-9äöéß-]{1,10}$/);
 	fc.assert(
-		fc.property(fc.oneof(fc.string(), fc.array(label, { maxLength: 4 }).map((parts) => parts.join("."))), (text) => {
-			let name: string;
-			try {
-				name = normaliseDomain(text, own);
-			} catch (error) {
-				expect(error).toBeInstanceOf(RepldockError);
-				return;
-			}
-			expect(name).toMatch(/^[a-z0-9.-]+\.[a-z0-9-]*[a-z][a-z0-9-]*$/);
-			expect(normaliseDomain(name, own)).toBe(name);
-			expect(name.endsWith(".localhost") || name.endsWith(own.appsDomain)).toBe(false);
-		}),
+		fc.property(
+			fc.oneof(
+				fc.string(),
+				fc.array(label, { maxLength: 4 }).map((parts) => parts.join(".")),
+			),
+			(text) => {
+				let name: string;
+				try {
+					name = normaliseDomain(text, own);
+				} catch (error) {
+					expect(error).toBeInstanceOf(RepldockError);
+					return;
+				}
+				expect(name).toMatch(/^[a-z0-9.-]+\.[a-z0-9-]*[a-z][a-z0-9-]*$/);
+				expect(normaliseDomain(name, own)).toBe(name);
+				expect(name.endsWith(".localhost") || name.endsWith(own.appsDomain)).toBe(false);
+			},
+		),
 	);
 });
 
@@ -236,7 +248,10 @@ test("a check never takes a domain that works down before its time", () => {
 	const day = 86_400_000;
 	const at = (days: number) => new Date(days * day);
 	const ready = { verifiedAt: at(0), missingSince: null };
-	expect(afterCheck({ verifiedAt: null, missingSince: null }, false, at(1), day)).toEqual({ verifiedAt: null, missingSince: null });
+	expect(afterCheck({ verifiedAt: null, missingSince: null }, false, at(1), day)).toEqual({
+		verifiedAt: null,
+		missingSince: null,
+	});
 	expect(afterCheck(ready, false, at(1), 7 * day)).toEqual({ verifiedAt: at(0), missingSince: at(1) });
 	expect(afterCheck({ ...ready, missingSince: at(1) }, false, at(7), 7 * day).verifiedAt).toEqual(at(0));
 	expect(afterCheck({ ...ready, missingSince: at(1) }, false, at(8), 7 * day).verifiedAt).toBeNull();

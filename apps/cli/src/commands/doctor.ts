@@ -8,15 +8,8 @@ import { isReachableByAll } from "../machine/users.ts";
 import { repository, type Settings } from "../settings.ts";
 import { readStatus } from "../supervisor/control.ts";
 import { dim, green, print, red, yellow } from "../text.ts";
-
-/** One thing that Repldock needs of the machine. */
-interface Finding {
-	name: string;
-	state: "ok" | "warning" | "wrong";
-	detail: string;
-	/** The command, or the step, that mends it. */
-	mend?: string;
-}
+import { checkCertificates } from "./doctor-tls.ts";
+import type { Finding } from "./finding.ts";
 
 type Check = (settings: Settings) => Promise<Finding | Finding[]>;
 
@@ -127,6 +120,7 @@ const checks: readonly Check[] = [
 					detail: `unprivileged users cannot read ${repository}, so the site runs as root`,
 					mend: "keep the checkout where every user may pass through, for example /opt/repldock",
 				},
+	checkCertificates,
 	async (settings) => {
 		const instance = await readStatus(settings.run);
 		if (instance) {

@@ -59,6 +59,7 @@ export function createKeeper(options: {
 	onChange: (certificates: Certificate[]) => void;
 	onStatus?: (status: CertificateStatus[]) => void;
 	log: Logger;
+	/** Authorities count failures, commonly to five an hour and name; default 5 minutes, doubling to 12 hours. */
 	retryFirstMs?: number;
 	retryMostMs?: number;
 }): Keeper {
@@ -162,7 +163,7 @@ export function createKeeper(options: {
 					problem: undefined,
 					nextAttemptMs: undefined,
 					timer: undefined,
-					backoff: createBackoff(options.retryFirstMs ?? 60_000, options.retryMostMs ?? 12 * 60 * 60_000),
+					backoff: createBackoff(options.retryFirstMs ?? 5 * 60_000, options.retryMostMs ?? 12 * 60 * 60_000),
 				};
 				kept.set(name, entry);
 				void begin(name, entry);

@@ -4,7 +4,14 @@ import { AddDomain, RepldockError } from "@repldock/protocol";
 import { type CheckOutcome, checkDomain, type DomainChecks } from "../dns/check-domain.ts";
 import { customUrl } from "../domain/address.ts";
 import { displayName, domainState, normaliseDomain, proofRecords } from "../domain/custom-domain.ts";
-import { addDomain, findDomain, isShownElsewhere, listDomains, removeDomain, type StoredDomain } from "../store/domains.ts";
+import {
+	addDomain,
+	findDomain,
+	isShownElsewhere,
+	listDomains,
+	removeDomain,
+	type StoredDomain,
+} from "../store/domains.ts";
 import type { ApiParts } from "./context.ts";
 import { routeGroup } from "./group.ts";
 import { requireUser } from "./identity.ts";
@@ -31,7 +38,8 @@ const addRoute = createRoute({
 	path: "/projects/{id}/domains",
 	tags,
 	summary: "Add a custom domain",
-	description: "It shows the project as soon as one of its `records` is found in DNS, which is looked for again and again.",
+	description:
+		"It shows the project as soon as one of its `records` is found in DNS, which is looked for again and again.",
 	request: { params: IdParameter, ...jsonBody(AddDomain) },
 	responses: created(Domain, "The domain, waiting for its proof."),
 });
@@ -80,7 +88,10 @@ export function domainRoutes(parts: ApiParts) {
 	async function describe(domain: StoredDomain, outcome?: CheckOutcome): Promise<protocol.Domain> {
 		if (outcome === "unknown") return toApi(domain, "The name servers did not answer. Try again in a minute.");
 		if (!domain.verifiedAt && (outcome === "taken" || (await isShownElsewhere(database, domain)))) {
-			return toApi(domain, "Another project shows this domain. Remove it there, or remove that project's proof from DNS.");
+			return toApi(
+				domain,
+				"Another project shows this domain. Remove it there, or remove that project's proof from DNS.",
+			);
 		}
 		if (domain.checkedAt === null || domainState(domain) === "ready") return toApi(domain, null);
 		return toApi(
@@ -102,7 +113,10 @@ export function domainRoutes(parts: ApiParts) {
 			const { id } = context.req.valid("param");
 			await findVisible(parts, id, requireUser(context), "edit");
 			const domains = await listDomains(database, id);
-			return context.json({ items: await Promise.all(domains.map((domain) => describe(domain))), nextCursor: null }, 200);
+			return context.json(
+				{ items: await Promise.all(domains.map((domain) => describe(domain))), nextCursor: null },
+				200,
+			);
 		})
 		.openapi(addRoute, async (context) => {
 			const { id } = context.req.valid("param");

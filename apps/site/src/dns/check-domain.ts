@@ -36,7 +36,10 @@ export async function checkDomain(checks: DomainChecks, domain: StoredDomain): P
 	const recorded = await recordCheck(checks.database, domain.id, after);
 	if (recorded === "taken") return "taken";
 	if (domain.verifiedAt && !after.verifiedAt) {
-		checks.log.info({ domain: domain.name, project: domain.projectId }, "a domain is no longer shown: its proof is gone");
+		checks.log.info(
+			{ domain: domain.name, project: domain.projectId },
+			"a domain is no longer shown: its proof is gone",
+		);
 	}
 	return proved ? "proved" : "unproved";
 }

@@ -35,7 +35,9 @@ export function normaliseDomain(text: string, own: OwnHosts): string {
 	}
 	if (/^\d+$/.test(ending)) throw refuse("This is an address; write a domain such as www.example.com.");
 	if (isWithin(name, own.siteHost) || isWithin(name, own.appsDomain)) {
-		throw refuse("This name belongs to Repldock itself. To change your app's own address, change the project's address.");
+		throw refuse(
+			"This name belongs to Repldock itself. To change your app's own address, change the project's address.",
+		);
 	}
 	if (labels.length < 2 || privateEndings.has(ending)) {
 		throw refuse("This name is not one of the internet's; write one such as www.example.com.");

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type SelectQueryBuilder, sql } from "kysely";
+import { sql } from "kysely";
 import type { DomainTimes } from "../domain/custom-domain.ts";
 import type { Database } from "./database.ts";
 import { isUniqueViolation } from "./projects.ts";

@@ -53,9 +53,7 @@ export function DomainsDialog({ project, onClose }: { project: Project; onClose:
 				</form>
 				{!domains.items && !domains.problem && <Skeleton height="3.5rem" />}
 				{domains.items?.length === 0 && (
-					<p className="quiet">
-						No domain yet. After you add one, this page shows the record that proves it is yours.
-					</p>
+					<p className="quiet">No domain yet. After you add one, this page shows the record that proves it is yours.</p>
 				)}
 				{domains.items && domains.items.length > 0 && (
 					<ul className="domains-list" aria-label="Domains">
