@@ -54,10 +54,6 @@ export function AlwaysOnCard() {
 				<br />
 				<span className="quiet">{new URL(project.url).host}</span>
 			</td>
-			<td>{project.ownerName}</td>
-			<td>
-				<StatusDot {...stateLook[project.state]} />
-			</td>
 			<td>
 				<Button
 					size="small"
@@ -68,6 +64,10 @@ export function AlwaysOnCard() {
 					{project.alwaysOn ? "Let it sleep" : "Keep it on"}
 				</Button>
 			</td>
+			<td>
+				<StatusDot {...stateLook[project.state]} />
+			</td>
+			<td>{project.ownerName}</td>
 		</tr>
 	);
 	const listed = [...(found && !found.alwaysOn ? [found] : []), ...(list.items ?? [])];
@@ -93,7 +93,7 @@ export function AlwaysOnCard() {
 			{!list.items && !list.problem && <Skeleton height="3rem" />}
 			{list.items && listed.length === 0 && <p className="quiet">No project is always on.</p>}
 			{listed.length > 0 && (
-				<Table label="Always on" columns={["Project", "Owner", "State", "Always on"]}>
+				<Table label="Always on" columns={["Project", "Always on", "State", "Owner"]}>
 					{listed.map(row)}
 				</Table>
 			)}

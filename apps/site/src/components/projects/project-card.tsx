@@ -41,6 +41,11 @@ export function ProjectCard({ project, template, actions }: ProjectCardProps) {
 				<a href={`/projects/${project.id}`}>{project.name}</a>
 				<p>
 					<span>{template?.name ?? project.template}</span>
+					{project.alwaysOn && (
+						<Badge tone="positive" icon={<Sun aria-hidden />}>
+							Always on
+						</Badge>
+					)}
 					<span>{project.openedAt ? `Opened ${ago(project.openedAt)}` : `Created ${ago(project.createdAt)}`}</span>
 				</p>
 			</div>
@@ -62,11 +67,6 @@ export function ProjectCard({ project, template, actions }: ProjectCardProps) {
 				>
 					{project.visibility === "public" ? "Public" : "Private"}
 				</Badge>
-				{project.alwaysOn && (
-					<Badge tone="positive" icon={<Sun aria-hidden />}>
-						Always on
-					</Badge>
-				)}
 			</div>
 			<a className="project-app" href={project.url} target="_blank" rel="noreferrer" title={project.url}>
 				<span className="rd-visually-hidden">Open the app of {project.name} at </span>
