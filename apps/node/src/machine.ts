@@ -51,6 +51,7 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 		dataDirectory: paths.data,
 		httpPort: config.httpPort,
 		siteHost: new URL(config.siteUrl).hostname,
+		siteUrl: config.siteUrl,
 		gatewayHost: new URL(gatewayUrl(config)).hostname,
 		appsDomain: config.appsDomain,
 		containerSubnets: [subnet],

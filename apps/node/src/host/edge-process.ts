@@ -14,6 +14,8 @@ export interface EdgeOptions {
 	httpPort: number;
 	/** The site's host name; `localhost` also answers to the loopback addresses that are not the gateway's. */
 	siteHost: string;
+	/** Where visitors of private apps are sent to sign in; default: the site's host at the edge's own port. */
+	siteUrl?: string;
 	/** Host name of the node's gateway beside `node.<apps domain>`; it may be an address. */
 	gatewayHost: string;
 	/** Apps live at `<slug>.<apps domain>`. */
@@ -49,6 +51,13 @@ function checkHost(host: string): string {
 		throw new Error(`${JSON.stringify(host)} is not a host name of small letters, digits, hyphens and dots.`);
 	}
 	return host;
+}
+
+/** The origin of the site's address; a URL's parser leaves nothing in it that could end a string. */
+function checkOrigin(url: string): string {
+	const { origin, protocol } = new URL(url);
+	if (protocol !== "http:" && protocol !== "https:") throw new Error(`${JSON.stringify(url)} is not a web address.`);
+	return origin;
 }
 
 function checkSubnet(subnet: string): string {
@@ -127,6 +136,7 @@ export function renderEdgeConfiguration(options: EdgeOptions): string {
 		connections: String(Math.min(16384, Math.floor(openFiles / 2))),
 		appsDomain: checkHost(options.appsDomain),
 		siteHost: checkHost(options.siteHost),
+		siteUrl: checkOrigin(options.siteUrl ?? `http://${options.siteHost}:${port}`),
 		siteNames: siteNames(options),
 		gatewayNames: gatewayNames(options),
 		containerSubnets: options.containerSubnets.map((subnet) => `"${checkSubnet(subnet)}"`).join(", "),
