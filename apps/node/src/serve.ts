@@ -5,6 +5,7 @@ import { createCleanupStack, type Logger } from "@repldock/service";
 import { z } from "zod";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
 import { type ControlClient, connectControl, type Welcome } from "./control/client.ts";
+import { createVisitQuestions } from "./control/visits.ts";
 import { readAccessSecret } from "./gateway/access.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { createHolderClient } from "./holder/client.ts";
@@ -60,6 +61,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	const edge = createEdge({ socketPath: paths.edgeSocket, log });
 	const holder = createHolderClient({ socketPath: paths.holderControl, log });
 	const accessSecret = await readAccessSecret(paths.accessSecret);
+	const nodeToken = (await readFile(paths.nodeToken, "utf8")).trim();
 	const programs = createPrograms(holder);
 	let control: ControlClient | undefined;
 	let welcome: Welcome | null = await readWelcome(paths.welcome);
@@ -160,6 +162,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		siteOrigins: () => welcome?.siteOrigins ?? [],
 		findPlacement: placements.find,
 		waitForPlacement: placements.wait,
+		visitorByToken: createVisitQuestions({ siteUrl: config.siteUrl, nodeToken }),
 		workspaces,
 		runner,
 		wakes,
@@ -241,7 +244,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	control = connectControl({
 		siteUrl: config.siteUrl,
 		siteSocket: config.siteSocket,
-		nodeToken: (await readFile(paths.nodeToken, "utf8")).trim(),
+		nodeToken,
 		name: config.nodeName,
 		gatewayUrl: gatewayUrl(config),
 		slots: config.slots,

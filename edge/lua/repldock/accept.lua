@@ -24,4 +24,9 @@ function module.prefers_json(header)
 	return quality(header, json) > quality(header, html)
 end
 
+-- Whether the client names HTML among what it takes, as browsers do and programs seldom.
+function module.names_html(header)
+	return header ~= nil and quality(header, html) > 0
+end
+
 return module

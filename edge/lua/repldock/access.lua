@@ -1,5 +1,8 @@
--- Who may visit a private project: the agent says, and is asked at most every 30 s for one cookie.
+-- Who visits, and who may visit a private project: the agent says, and is asked at most every 30 s for one cookie or
+-- token. A visitor is a table of `id`, `name` and `roles`, spelled as headers carry them.
 local agent = require("repldock.agent")
+local cjson = require("cjson.safe")
+local bearer = require("repldock.bearer")
 
 local verdicts = ngx.shared.edge_access
 
@@ -49,51 +52,76 @@ function module.take_tokens()
 	return tokens
 end
 
--- Asks the agent (`authorize` or `enter`). Returns "allowed", with the agent's own token if it answered with one,
--- "refused" or "unavailable".
-function module.ask(question, project_id, token)
-	local status, answer = agent.get("/edge/" .. question, {
+-- Asks the agent (`authorize`, `enter`, `visit` or `bearer`); `state` is the browser's, for `visit` alone. Returns
+-- "allowed", with the visitor and the agent's own token if it answered with one, "refused", "limited" or "unavailable".
+function module.ask(question, project_id, token, state)
+	local status, headers = agent.get("/edge/" .. question, {
 		"X-Repldock-Project: " .. project_id,
 		"X-Repldock-Access: " .. token,
+		"X-Repldock-Host: " .. (ngx.var.http_host or ""),
+		"X-Repldock-Visitor: " .. ngx.var.remote_addr,
+		state and "X-Repldock-State: " .. state,
 	})
 	if status == 204 then
-		return "allowed", answer["x-repldock-access"]
+		local visitor = {
+			id = headers["x-repldock-user-id"],
+			name = headers["x-repldock-user-name"],
+			roles = headers["x-repldock-user-roles"],
+		}
+		return "allowed", visitor, headers["x-repldock-access"]
 	end
 	if status == 401 or status == 403 then
 		return "refused"
 	end
-	ngx.log(ngx.CRIT, "the agent answered ", status or answer, " when asked to ", question)
+	if status == 429 then
+		return "limited"
+	end
+	ngx.log(ngx.CRIT, "the agent answered ", status or headers, " when asked to ", question)
 	return "unavailable"
 end
 
-local function verdict_for(project_id, token)
-	local key = project_id .. ngx.sha1_bin(token)
+-- Remembered under project, kind and token together, and with the visitor that the verdict is about.
+local function verdict_for(question, project_id, token)
+	local key = project_id .. question .. ngx.sha1_bin(token)
 	local known = verdicts:get(key)
-	if known ~= nil then
-		return known and "allowed" or "refused"
+	if known == false then
+		return "refused"
 	end
-	local verdict = module.ask("authorize", project_id, token)
+	if known then
+		return "allowed", cjson.decode(known)
+	end
+	local verdict, visitor = module.ask(question, project_id, token)
 	if verdict == "allowed" then
-		verdicts:set(key, true, allowed_seconds)
+		verdicts:set(key, cjson.encode(visitor), allowed_seconds)
 	elseif verdict == "refused" then
 		verdicts:set(key, false, refused_seconds)
 	end
-	return verdict
+	return verdict, visitor
 end
 
--- "allowed" when one of the tokens opens the project; "unavailable" when the agent could not say.
+-- "allowed", with the visitor, when one of the cookies' tokens opens the project; "unavailable" when the agent could
+-- not say.
 function module.check(project_id, tokens)
 	local result = "refused"
 	for _, token in ipairs(tokens) do
-		local verdict = verdict_for(project_id, token)
+		local verdict, visitor = verdict_for("authorize", project_id, token)
 		if verdict == "allowed" then
-			return verdict
+			return verdict, visitor
 		end
-		if verdict == "unavailable" then
+		if verdict ~= "refused" then
 			result = verdict
 		end
 	end
 	return result
+end
+
+-- The same for what a request shows altogether: its cookies' tokens, else its personal token (nil for none).
+function module.admit(project_id, tokens, personal_token)
+	local verdict, visitor = module.check(project_id, tokens)
+	if verdict == "allowed" or not personal_token or not bearer.is_token(personal_token) then
+		return verdict, visitor
+	end
+	return verdict_for("bearer", project_id, personal_token)
 end
 
 return module

@@ -1,10 +1,12 @@
 -- Requests for `<slug>.<apps domain>`, `<port>--<slug>.<apps domain>` and custom domains.
 local access = require("repldock.access")
 local activity = require("repldock.activity")
+local bearer = require("repldock.bearer")
 local options = require("repldock.options").values
 local pages = require("repldock.pages")
 local routes = require("repldock.routes")
 local visit = require("repldock.visit")
+local visitors = require("repldock.visitors")
 local wake = require("repldock.wake")
 
 local module = {}
@@ -62,17 +64,43 @@ local function choose(route, port)
 	return nil
 end
 
+-- Lets nobody into a private project who may not see it, and tells the app who visits. Returns the page to show
+-- instead, `sign_in` for a browser that the site shall ask.
+local function admit_visitor(route, tokens, personal_token)
+	if route.visibility ~= "private" then
+		if #tokens > 0 then
+			local _, visitor = access.check(route.projectId, tokens)
+			visitors.introduce(visitor)
+		end
+		return nil
+	end
+	local verdict, visitor = access.admit(route.projectId, tokens, personal_token)
+	if verdict == "allowed" then
+		visitors.introduce(visitor)
+		return nil
+	end
+	if verdict == "limited" then
+		return "too_many_tokens"
+	end
+	if verdict ~= "refused" then
+		return "node_unavailable"
+	end
+	if visitors.is_navigation() and not personal_token then
+		return "sign_in"
+	end
+	return (personal_token or #tokens > 0) and "private" or "sign_in_required"
+end
+
 local function decide()
 	local tokens = access.take_tokens()
+	local personal_token = bearer.take()
 	local route, port, page = module.find()
 	if not route then
 		return page
 	end
-	if route.visibility == "private" then
-		local verdict = access.check(route.projectId, tokens)
-		if verdict ~= "allowed" then
-			return verdict == "refused" and "private" or "node_unavailable"
-		end
+	page = admit_visitor(route, tokens, personal_token)
+	if page then
+		return page, route, port
 	end
 	activity.begin(route.projectId)
 	-- Read again now that the visit is counted: an agent that saw none may be about to pause the container.
@@ -97,6 +125,9 @@ function module.admit()
 	if not done then
 		ngx.log(ngx.CRIT, "a request could not be routed: ", page)
 		return ngx.exit(ngx.HTTP_INTERNAL_SERVER_ERROR)
+	end
+	if page == "sign_in" then
+		return visitors.redirect_to_site(ngx.var.request_uri)
 	end
 	if page then
 		return pages.send(page, route, port, extra)

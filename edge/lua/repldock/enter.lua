@@ -1,7 +1,12 @@
--- GET /_repldock/enter?token=…&to=/path on an app's host: trades a token for this host's cookie and goes on to `to`.
+-- Our addresses on an app's host that let a browser in and out:
+--   GET /_repldock/enter?token=…&to=/path    trades the IDE's access token for this host's cookie and goes on to `to`
+--   GET /_repldock/enter?ticket=…&to=/path   the same for a ticket with which the site sent the visitor back
+--   GET /_repldock/sign-in?to=/path          goes to the site, which asks who visits, and comes back
+--   GET /_repldock/sign-out?to=/path         forgets who visits
 local access = require("repldock.access")
 local app = require("repldock.app")
 local pages = require("repldock.pages")
+local visitors = require("repldock.visitors")
 
 local module = {}
 
@@ -15,42 +20,94 @@ local function safe_target(to)
 	end))
 end
 
+-- The IDE shows the app in a frame of another site: without `SameSite=None` browsers would not send it back.
+local wide_attributes = "; Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
+local lax_attributes = "; Path=/; HttpOnly; SameSite=Lax"
+
 local function set_cookies(token)
 	local secure = ngx.var.scheme == "https" and "; Secure" or ""
-	-- The IDE shows the app in a frame of another site: without `SameSite=None` browsers would not send it back.
 	ngx.header["Set-Cookie"] = {
-		access.cookie .. "=" .. token .. "; Path=/; HttpOnly; SameSite=None; Secure; Partitioned",
-		access.lax_cookie .. "=" .. token .. "; Path=/; HttpOnly; SameSite=Lax" .. secure,
+		access.cookie .. "=" .. token .. wide_attributes,
+		access.lax_cookie .. "=" .. token .. lax_attributes .. secure,
 	}
 end
 
--- Content handler. The agent may answer with a token of its own in X-Repldock-Access, which the cookie then carries.
-function module.run()
+local function go_to(to)
+	ngx.header["Cache-Control"] = "no-store"
+	ngx.header["Referrer-Policy"] = "no-referrer"
+	return ngx.redirect(safe_target(to), ngx.HTTP_MOVED_TEMPORARILY)
+end
+
+-- The route of the host for a GET; nil when the request was answered.
+local function route_for_get()
 	if ngx.req.get_method() ~= "GET" then
 		ngx.header["Allow"] = "GET"
-		return pages.send("reserved")
+		pages.send("reserved")
+		return nil
 	end
 	local route, _, page = app.find()
 	if not route then
-		return pages.send(page)
+		pages.send(page)
+		return nil
+	end
+	return route
+end
+
+local refusals = { refused = "bad_link", limited = "too_many_tokens", unavailable = "node_unavailable" }
+
+-- Content handler of `enter`. The agent may answer with a token of its own in X-Repldock-Access, which the cookie then
+-- carries.
+function module.run()
+	local route = route_for_get()
+	if not route then
+		return
 	end
 	local arguments = ngx.req.get_uri_args(10)
-	if not access.is_token(arguments.token) then
+	local question, token, state = "enter", arguments.token, nil
+	if arguments.ticket then
+		question, token, state = "visit", arguments.ticket, visitors.states_text()
+		if state == "" then
+			return pages.send("cookies_blocked", route)
+		end
+	end
+	if not access.is_token(token) then
 		return pages.send("bad_link", route)
 	end
-	local verdict, own_token = access.ask("enter", route.projectId, arguments.token)
+	local verdict, _, own_token = access.ask(question, route.projectId, token, state)
 	if verdict ~= "allowed" then
-		return pages.send(verdict == "refused" and "bad_link" or "node_unavailable", route)
+		return pages.send(refusals[verdict], route)
 	end
-	local token = own_token or arguments.token
+	token = own_token or token
 	if not access.is_token(token) then
 		ngx.log(ngx.CRIT, "the agent's token cannot be a cookie")
 		return pages.send("node_unavailable", route)
 	end
 	set_cookies(token)
-	ngx.header["Cache-Control"] = "no-store"
-	ngx.header["Referrer-Policy"] = "no-referrer"
-	return ngx.redirect(safe_target(arguments.to), ngx.HTTP_MOVED_TEMPORARILY)
+	return go_to(arguments.to)
+end
+
+-- Content handler of `sign-in`.
+function module.sign_in()
+	if route_for_get() then
+		return visitors.redirect_to_site(safe_target(ngx.req.get_uri_args(10).to))
+	end
+end
+
+-- Content handler of `sign-out`. A private app would only send the visitor to sign in again.
+function module.sign_out()
+	local route = route_for_get()
+	if not route then
+		return
+	end
+	ngx.header["Set-Cookie"] = {
+		access.cookie .. "=" .. wide_attributes .. "; Max-Age=0",
+		access.lax_cookie .. "=" .. lax_attributes .. "; Max-Age=0",
+		visitors.forgotten_state(),
+	}
+	if route.visibility == "private" then
+		return pages.send("signed_out", route)
+	end
+	return go_to(ngx.req.get_uri_args(10).to)
 end
 
 return module

@@ -91,7 +91,10 @@ function module.send(name, route, port, extra)
 	local shown_port = tostring(port or route and route.mainPort or "")
 	local text, title = problem.text:gsub("%%s", shown_port), problem.title:gsub("%%s", shown_port)
 	text = extra.text or text
-	local is_json = extra.is_json or accept.prefers_json(ngx.var.http_accept)
+	local accepted = ngx.var.http_accept
+	local is_json = extra.is_json
+		or accept.prefers_json(accepted)
+		or (problem.for_programs and not accept.names_html(accepted))
 	local body = is_json and json_body(problem, text, route, extra) or html_body(problem, title, text, route, extra)
 
 	ngx.req.discard_body()
@@ -106,6 +109,9 @@ function module.send(name, route, port, extra)
 	header["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
 	if problem.retry then
 		header["Retry-After"] = problem.retry
+	end
+	if problem.challenge then
+		header["WWW-Authenticate"] = problem.challenge
 	end
 	ngx.print(body)
 	return ngx.exit(ngx.HTTP_OK)

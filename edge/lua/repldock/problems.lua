@@ -1,5 +1,6 @@
 -- What a visitor may meet instead of an app: status, machine code (packages/protocol/src/errors.ts) and sentences.
 -- `retry` is in seconds: a Retry-After header. `reloads`: the page says that it tries again by itself, and does.
+-- `challenge`: a WWW-Authenticate header. `for_programs`: only who names HTML in `Accept` gets the page.
 -- `action` names the site's link below the text. `%s` in a text is the port.
 return {
 	unknown = {
@@ -132,6 +133,41 @@ return {
 		title = "This project is private",
 		text = "If you may see it, sign in to Repldock and open the app from its project there.",
 		action = "Sign in to Repldock",
+		challenge = 'Bearer realm="Repldock", error="insufficient_scope"',
+		for_programs = true,
+	},
+	sign_in_required = {
+		status = 401,
+		code = "sign_in_required",
+		title = "This project is private",
+		text = "If you may see it, sign in to Repldock and open the app from its project there. Programs send a personal "
+			.. "token: Authorization: Bearer rd_…",
+		action = "Sign in to Repldock",
+		challenge = 'Bearer realm="Repldock"',
+		for_programs = true,
+	},
+	too_many_tokens = {
+		status = 429,
+		code = "too_many_requests",
+		title = "Too many wrong tokens",
+		text = "Too many tokens that open nothing came from your address. Wait ten seconds.",
+		retry = 10,
+		for_programs = true,
+	},
+	cookies_blocked = {
+		status = 403,
+		code = "sign_in_required",
+		title = "Your browser kept no cookie",
+		text = "You are signed in to Repldock, but this app can only know you by a cookie of its own address. Allow cookies "
+			.. "here and open the app again. If you came by an old link or the Back button, just open the app again.",
+		action = "Go to Repldock",
+	},
+	signed_out = {
+		status = 200,
+		code = "sign_in_required",
+		title = "You left this app",
+		text = "This browser is no longer known here. You may still be signed in to Repldock itself.",
+		action = "Go to Repldock",
 	},
 	bad_link = {
 		status = 403,

@@ -5,4 +5,5 @@ export * from "./edge.ts";
 export * from "./errors.ts";
 export * from "./project.ts";
 export * from "./ticket.ts";
+export * from "./visit.ts";
 export * from "./workspace.ts";

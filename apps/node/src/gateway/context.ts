@@ -1,5 +1,5 @@
 import type { HttpBindings } from "@hono/node-server";
-import type { AccessClaims, DesiredPlacement, TicketKey } from "@repldock/protocol";
+import type { AccessClaims, DesiredPlacement, TicketKey, VisitAnswer, VisitQuestion } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type { Wakes } from "../sleep/wakes.ts";
 import type { Runner } from "../workspace/runner.ts";
@@ -19,6 +19,11 @@ export interface GatewayDependencies {
 	findPlacement(projectId: string): DesiredPlacement | undefined;
 	/** @throws RepldockError `not_placed_here` after the time. */
 	waitForPlacement(projectId: string, wantVersion: number, timeoutMs: number): Promise<DesiredPlacement>;
+	/**
+	 * Asks the site whose personal token this is; null when it is nobody's or its owner may not see the project.
+	 * @throws RepldockError `node_unreachable` when the site does not answer, `too_many_requests` when it is asked too much.
+	 */
+	visitorByToken(question: VisitQuestion): Promise<VisitAnswer["user"]>;
 	workspaces: Workspaces;
 	runner: Runner;
 	wakes: Pick<Wakes, "wake">;

@@ -18,7 +18,7 @@ const preflightCachedSeconds = 600;
 export function createHttp(dependencies: GatewayDependencies): Hono<GatewayEnvironment> {
 	const { log } = dependencies;
 	const app = new Hono<GatewayEnvironment>();
-	const verifyTicket = createTicketVerifier({ nodeId: dependencies.nodeId, keys: dependencies.ticketKeys });
+	const tickets = createTicketVerifier({ nodeId: dependencies.nodeId, keys: dependencies.ticketKeys });
 
 	app.get("/healthz", (context) => context.text("ok"));
 
@@ -48,7 +48,7 @@ export function createHttp(dependencies: GatewayDependencies): Hono<GatewayEnvir
 	});
 
 	async function verified(ticket: string) {
-		const claims = await verifyTicket(ticket);
+		const claims = await tickets.workspace(ticket);
 		await requirePlacement(dependencies, claims);
 		return claims;
 	}
@@ -63,7 +63,7 @@ export function createHttp(dependencies: GatewayDependencies): Hono<GatewayEnvir
 	app.route("/projects/:projectId/files", fileRoutes(dependencies));
 	app.route("/projects/:projectId", programRoutes(dependencies));
 
-	app.route("/edge", edgeRoutes(dependencies));
+	app.route("/edge", edgeRoutes(dependencies, tickets));
 
 	app.notFound(() => problemResponse(new RepldockError("not_found", "There is nothing at this address.")));
 

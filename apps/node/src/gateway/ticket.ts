@@ -1,17 +1,31 @@
-import { RepldockError, TicketClaims, type TicketKey, ticketIssuer } from "@repldock/protocol";
-import { type CryptoKey, importJWK, jwtVerify } from "jose";
+import {
+	RepldockError,
+	TicketClaims,
+	type TicketKey,
+	ticketIssuer,
+	VisitTicketClaims,
+	visitTicketAudience,
+} from "@repldock/protocol";
+import { type CryptoKey, importJWK, type JWTPayload, jwtVerify } from "jose";
 
 /** Clocks of site and node may differ by this much. */
-const clockToleranceSeconds = 5;
+export const clockToleranceSeconds = 5;
+
+export interface TicketVerifier {
+	/** A ticket to a workspace of this node. */
+	workspace(ticket: string): Promise<TicketClaims>;
+	/** A ticket to an app's pages. */
+	visit(ticket: string): Promise<VisitTicketClaims>;
+}
 
 /**
  * Verifies tickets without asking the site.
- * @throws RepldockError `invalid_ticket` for a ticket that is forged, expired, or meant for another node.
+ * @throws RepldockError `invalid_ticket` for a ticket that is forged, expired, or meant for another node or purpose.
  */
 export function createTicketVerifier(options: {
 	nodeId(): string | null;
 	keys(): readonly TicketKey[];
-}): (ticket: string) => Promise<TicketClaims> {
+}): TicketVerifier {
 	const imported = new Map<string, Promise<CryptoKey>>();
 
 	function findKey(kid: string | undefined): Promise<CryptoKey> {
@@ -27,22 +41,38 @@ export function createTicketVerifier(options: {
 		return loading;
 	}
 
-	return async (ticket) => {
-		try {
-			const audience = options.nodeId();
-			if (audience === null) throw new Error("the site has not told this node its id yet");
-			const { payload } = await jwtVerify(ticket, (header) => findKey(header.kid), {
-				algorithms: ["EdDSA"],
-				issuer: ticketIssuer,
-				audience,
-				clockTolerance: clockToleranceSeconds,
-				requiredClaims: ["exp", "iat"],
-			});
-			return TicketClaims.parse(payload);
-		} catch (error) {
-			throw new RepldockError("invalid_ticket", "This link to the project is not valid any more. Reload the page.", {
-				cause: error,
-			});
-		}
+	async function verified(ticket: string, audience: string): Promise<JWTPayload> {
+		const { payload } = await jwtVerify(ticket, (header) => findKey(header.kid), {
+			algorithms: ["EdDSA"],
+			issuer: ticketIssuer,
+			audience,
+			clockTolerance: clockToleranceSeconds,
+			requiredClaims: ["exp", "iat"],
+		});
+		return payload;
+	}
+
+	return {
+		async workspace(ticket) {
+			try {
+				const audience = options.nodeId();
+				if (audience === null) throw new Error("the site has not told this node its id yet");
+				return TicketClaims.parse(await verified(ticket, audience));
+			} catch (error) {
+				throw new RepldockError("invalid_ticket", "This link to the project is not valid any more. Reload the page.", {
+					cause: error,
+				});
+			}
+		},
+
+		async visit(ticket) {
+			try {
+				return VisitTicketClaims.parse(await verified(ticket, visitTicketAudience));
+			} catch (error) {
+				throw new RepldockError("invalid_ticket", "This link to the app is not valid any more. Open the app again.", {
+					cause: error,
+				});
+			}
+		},
 	};
 }

@@ -9,6 +9,8 @@ import { z } from "zod";
 const VisitClaims = z.object({
 	visit: ProjectId,
 	sub: UserId,
+	/** The person's name when the cookie was made; cookies of before names were told have none. */
+	name: z.string().default(""),
 	rightsVersion: z.int(),
 	exp: z.int(),
 });

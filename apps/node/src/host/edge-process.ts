@@ -67,18 +67,19 @@ function checkHost(host: string): string {
 	return host;
 }
 
+/** The origin of the site's address; a URL's parser leaves nothing in it that could end a string. */
+function checkOrigin(url: string): string {
+	const { origin, protocol } = new URL(url);
+	if (protocol !== "http:" && protocol !== "https:") throw new Error(`${JSON.stringify(url)} is not a web address.`);
+	return origin;
+}
+
 function checkSubnet(subnet: string): string {
 	const [base = "", length = ""] = subnet.split("/");
 	if (!isIPv4(base) || !/^(?:[1-9]|[12]\d|3[0-2])$/.test(length)) {
 		throw new Error(`${JSON.stringify(subnet)} is not an IPv4 subnet such as 172.30.0.0/16.`);
 	}
 	return subnet;
-}
-
-/** A URL that may stand between double quotes in Lua. */
-function checkUrl(url: string): string {
-	if (!/^https?:\/\/[a-z0-9.:[\]-]+$/.test(url)) throw new Error(`${JSON.stringify(url)} is not a site's address.`);
-	return url;
 }
 
 /** The text stands between quotes in a block of Lua, whose braces NGINX counts. */
@@ -182,7 +183,7 @@ export function renderEdgeConfiguration(options: EdgeOptions): string {
 		httpPort: port,
 		httpsPort: httpsPort ?? "nil",
 		httpsRedirect: String(tls?.redirect ?? false),
-		siteUrl: checkUrl(options.siteUrl),
+		siteUrl: checkOrigin(options.siteUrl),
 		noWakeAgents: (options.noWakeAgents ?? []).map((text) => `"${checkAgent(text)}"`).join(", "),
 	};
 	const hsts = checkWhole("The time of HSTS", tls?.hstsSeconds ?? 0, 0, 2 ** 31);

@@ -41,10 +41,11 @@ beforeEach(() => {
 
 afterAll(() => edge?.release());
 
-test("without a cookie a private project shows the sign-in page, whatever its state, and the agent is not asked", async () => {
+test("without a cookie a frame of a private project shows the sign-in page, whatever its state, and the agent is not asked", async () => {
 	for (const slug of ["mine", "hidden"]) {
-		const answer = await edge.visit(`${slug}.apps.test`);
-		expect(answer.status).toBe(403);
+		const headers = { accept: "text/html", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" };
+		const answer = await edge.visit(`${slug}.apps.test`, { headers });
+		expect(answer.status).toBe(401);
 		expect(answer.body).toContain("This project is private");
 		expect(answer.body).toContain(`http://localhost:${edge.port}/`);
 	}
@@ -64,7 +65,7 @@ test("with the cookie the visitor is let in; the agent is asked once and sees no
 			url: "/edge/authorize",
 			project: projectId,
 			access: "good.token",
-			names: ["host", "x-repldock-project", "x-repldock-access"],
+			names: ["host", "x-repldock-project", "x-repldock-access", "x-repldock-host", "x-repldock-visitor"],
 		},
 	]);
 });
@@ -88,7 +89,7 @@ test("a cookie that could not be a token never reaches the agent", async () => {
 		`repldock_access=${"x".repeat(5000)}`,
 		"repldock_access=",
 	]) {
-		expect((await edge.visit("mine.apps.test", { headers: { cookie } })).status).toBe(403);
+		expect((await edge.visit("mine.apps.test", { headers: { cookie } })).status).toBe(401);
 	}
 	expect(asked).toEqual([]);
 });

@@ -181,7 +181,7 @@ test("a host in a request that the connection was not opened for is still this h
 
 test("private apps are private by HTTP/2 too, and let in whom the agent lets in", async () => {
 	await edge.edge.replaceRoutes({ revision: 2, routes: [await app("diary", [], "private")] });
-	expect((await ask("diary.apps.test")).headers[":status"]).toBe(403);
+	expect((await ask("diary.apps.test")).headers[":status"]).toBe(401);
 	expect((await ask("diary.apps.test", { cookie: "repldock_access=wrong" })).headers[":status"]).toBe(403);
 	expect((await ask("diary.apps.test", { cookie: "repldock_access=right" })).headers[":status"]).toBe(200);
 	const entered = await ask("diary.apps.test", { ":path": "/_repldock/enter?token=right&to=/a" });

@@ -197,7 +197,7 @@ test("health checkers and crawlers wake nothing, keep nothing awake, and reach w
 test("a private project is woken for those who may see it alone", async () => {
 	await setRoute({ ...asleep, visibility: "private" });
 	answer = say(202);
-	expect((await edge.visit("app.apps.test")).status).toBe(403);
+	expect((await edge.visit("app.apps.test")).status).toBe(401);
 	expect((await edge.visit("app.apps.test", { headers: { cookie: "repldock_access=bad" } })).status).toBe(403);
 	expect(asked).toEqual([]);
 	await edge.visit("app.apps.test", { headers: { cookie: "repldock_access=good" } });

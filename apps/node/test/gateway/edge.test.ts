@@ -14,7 +14,7 @@ const wake = (tokens: string) =>
 	});
 
 const visit = (change: Partial<Parameters<typeof signVisit>[1]> = {}) =>
-	signVisit(rig.accessSecret, { visit: rig.projectId, sub: "u1", rightsVersion: 3, ...change });
+	signVisit(rig.accessSecret, { visit: rig.projectId, sub: "u1", name: "Ada", rightsVersion: 3, ...change });
 
 test("the edge hears that a project is awake, or on its way", async () => {
 	expect((await wake("")).status).toBe(204);

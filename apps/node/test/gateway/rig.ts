@@ -10,6 +10,8 @@ import type {
 	DesiredPlacement,
 	PtyState,
 	TicketClaims,
+	VisitQuestion,
+	VisitTicketClaims,
 	WorkspaceEvent,
 } from "@repldock/protocol";
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from "jose";
@@ -51,6 +53,11 @@ export interface GatewayRig {
 	accessSecret: Uint8Array;
 	/** What the agent answers when the edge asks it to wake the project. */
 	wakeOutcome: WakeOutcome;
+	/** Whose personal tokens the site knows, and what it was asked. */
+	personalTokens: Map<string, { id: string; name: string }>;
+	questions: VisitQuestion[];
+	/** A visit ticket, to this rig's project unless said otherwise. */
+	visitTicket(change?: Partial<VisitTicketClaims>, signWith?: CryptoKey): Promise<string>;
 	ticket(change?: Partial<TicketClaims>, signWith?: CryptoKey): Promise<string>;
 	/** Exchanges a ticket for an access token. */
 	enter(change?: Partial<TicketClaims>): Promise<string>;
@@ -125,6 +132,8 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 	};
 	const workspaces = createWorkspaces(dependencies);
 	const accessSecret = randomBytes(32);
+	const personalTokens = new Map<string, { id: string; name: string }>();
+	const questions: VisitQuestion[] = [];
 	const gateway = createGateway({
 		log,
 		accessSecret,
@@ -136,6 +145,10 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 			const found = placements.get(id);
 			if (!found) throw new Error("no placement");
 			return found;
+		},
+		async visitorByToken(question) {
+			questions.push(question);
+			return personalTokens.get(question.token) ?? null;
 		},
 		workspaces,
 		runner: createRunner(dependencies, workspaces),
@@ -161,6 +174,27 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		container,
 		accessSecret,
 		wakeOutcome: { kind: "awake" },
+		personalTokens,
+		questions,
+
+		visitTicket(change = {}, signWith = privateKey) {
+			const now = Math.floor(Date.now() / 1000);
+			const claims: VisitTicketClaims = {
+				iss: "repldock",
+				aud: "repldock-visit",
+				jti: randomUUID(),
+				sub: "u1",
+				name: "Ada",
+				visit: projectId,
+				host: "my-app.localhost:8080",
+				state: "s".repeat(22),
+				rightsVersion: 3,
+				iat: now,
+				exp: now + 60,
+				...change,
+			};
+			return new SignJWT({ ...claims }).setProtectedHeader({ alg: "EdDSA", kid: "k1" }).sign(signWith);
+		},
 
 		ticket(change = {}, signWith = privateKey) {
 			const now = Math.floor(Date.now() / 1000);
