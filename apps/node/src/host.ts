@@ -1,5 +1,13 @@
 import type { Readable, Writable } from "node:stream";
-import type { DirectoryListing, FileEntry, Limits, RouteChange, RouteTable } from "@repldock/protocol";
+import type {
+	DirectoryListing,
+	EdgeCounters,
+	FileEntry,
+	Limits,
+	RouteChange,
+	RouteTable,
+	VisitBatch,
+} from "@repldock/protocol";
 
 /**
  * What the agent asks of the machine under it. `host/` holds the drivers; everything above sees these interfaces only,
@@ -109,6 +117,16 @@ export interface Network {
 export interface Edge {
 	replaceRoutes(table: RouteTable): Promise<void>;
 	changeRoutes(change: RouteChange): Promise<void>;
+	/**
+	 * What was ever asked of all projects, or of one; see EdgeCounters for how a new beginning is told.
+	 * @throws RepldockError `node_unreachable` when the edge does not run.
+	 */
+	counters(projectId?: string): Promise<EdgeCounters>;
+	/**
+	 * Waits for requests of visitors, at most about 20 s; each is told once.
+	 * @throws RepldockError `node_unreachable` when the edge does not run, or the signal aborts.
+	 */
+	nextVisits(signal: AbortSignal): Promise<VisitBatch>;
 }
 
 /**

@@ -55,6 +55,13 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 		appsDomain: config.appsDomain,
 		containerSubnets: [subnet],
 		user: config.systemUser,
+		limits: {
+			connections: config.appConnections,
+			requestsPerSecond: config.appRequestsPerSecond,
+			visitorConnections: config.appVisitorConnections,
+			visitorRequestsPerSecond: config.appVisitorRequestsPerSecond,
+			bodyBytes: config.appBodyBytes,
+		},
 	});
 	return {
 		containerd: {

@@ -1,6 +1,7 @@
 -- Requests for `<slug>.<apps domain>` and `<port>--<slug>.<apps domain>`.
 local access = require("repldock.access")
 local headers = require("repldock.headers")
+local limits = require("repldock.limits")
 local options = require("repldock.options").values
 local pages = require("repldock.pages")
 local routes = require("repldock.routes")
@@ -64,13 +65,18 @@ local function decide()
 	if not route then
 		return page
 	end
+	ngx.var.visited_project = route.projectId
+	page = limits.visitor_page(route.projectId)
+	if page then
+		return page
+	end
 	if route.visibility == "private" then
 		local verdict = access.check(route.projectId, tokens)
 		if verdict ~= "allowed" then
 			return verdict == "refused" and "private" or "node_unavailable"
 		end
 	end
-	return choose(route, port), route, port
+	return limits.hold(route.projectId) or choose(route, port), route, port
 end
 
 -- Access handler: lets the request through to the balancer, or answers it with a page.

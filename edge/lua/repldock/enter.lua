@@ -1,6 +1,7 @@
 -- GET /_repldock/enter?token=…&to=/path on an app's host: trades a token for this host's cookie and goes on to `to`.
 local access = require("repldock.access")
 local app = require("repldock.app")
+local limits = require("repldock.limits")
 local pages = require("repldock.pages")
 
 local module = {}
@@ -32,6 +33,10 @@ function module.run()
 	local route, _, page = app.find()
 	if not route then
 		return pages.send(page)
+	end
+	local too_fast = limits.visitor_page(route.projectId)
+	if too_fast then
+		return pages.send(too_fast)
 	end
 	local arguments = ngx.req.get_uri_args(10)
 	if not access.is_token(arguments.token) then

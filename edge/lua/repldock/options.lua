@@ -3,7 +3,8 @@ local options = {}
 
 local module = {}
 
--- Remembers the values: `source` (folder of the edge's files), `appsDomain`, `siteHost`, `containerSubnets` (CIDR).
+-- Remembers the values: `source` (folder of the edge's files), `appsDomain`, `siteHost`, `containerSubnets` (CIDR),
+-- and the limits of apps.
 function module.set(values)
 	for name, value in pairs(values) do
 		options[name] = value

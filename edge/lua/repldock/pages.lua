@@ -80,11 +80,21 @@ local function json_body(problem, text, route)
 	return cjson.encode(body)
 end
 
+-- `512 MB`, as people write it.
+local function size(bytes)
+	for _, unit in ipairs({ "bytes", "kB", "MB", "GB" }) do
+		if bytes < 1024 or unit == "GB" then
+			return ("%.4g %s"):format(bytes, unit)
+		end
+		bytes = bytes / 1024
+	end
+end
+
 -- Ends the request with the problem of this name; `route` and `port` add what is known of the app.
 function module.send(name, route, port)
 	local problem = problems[name]
-	local shown_port = tostring(port or route and route.mainPort or "")
-	local text, title = problem.text:gsub("%%s", shown_port), problem.title:gsub("%%s", shown_port)
+	local shown = name == "too_large" and size(options.appBodyBytes) or tostring(port or route and route.mainPort or "")
+	local text, title = problem.text:gsub("%%s", shown), problem.title:gsub("%%s", shown)
 	local is_json = accept.prefers_json(ngx.var.http_accept)
 	local body = is_json and json_body(problem, text, route) or html_body(problem, title, text, route)
 

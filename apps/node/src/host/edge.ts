@@ -1,10 +1,10 @@
 import { chmod } from "node:fs/promises";
-import { request } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
-import { RepldockError, type Route, type RouteChange, type RouteTable } from "@repldock/protocol";
+import { EdgeCounters, RepldockError, type Route, type RouteChange, type RouteTable, VisitBatch } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import { z } from "zod";
 import type { Edge } from "../host.ts";
+import { type EdgeAnswer, type ExchangeOptions, exchange } from "./edge-exchange.ts";
 
 const TableReport = z.object({ revision: z.int().nullable(), count: z.int() });
 export type TableReport = z.infer<typeof TableReport>;
@@ -23,42 +23,8 @@ export interface NodeEdge extends Edge {
 	watch(signal: AbortSignal): Promise<void>;
 }
 
-interface EdgeAnswer {
-	status: number;
-	body: string;
-}
-
-/** Longest time for one exchange; a table of 50,000 routes takes the edge well below a second. */
-const exchangeTimeoutMs = 10_000;
-
-function exchange(socketPath: string, method: string, body?: string): Promise<EdgeAnswer> {
-	return new Promise((resolve, reject) => {
-		const fail = (cause: Error) =>
-			reject(
-				new RepldockError("node_unreachable", "The node's web server does not answer. Try again in a few seconds.", {
-					cause,
-				}),
-			);
-		const payload = body === undefined ? undefined : Buffer.from(body);
-		const outgoing = request({
-			socketPath,
-			path: "/routes",
-			method,
-			agent: false,
-			timeout: exchangeTimeoutMs,
-			headers: payload ? { "content-type": "application/json", "content-length": payload.length } : {},
-		});
-		outgoing.on("timeout", () => outgoing.destroy(new Error("the edge took too long")));
-		outgoing.on("error", fail);
-		outgoing.on("response", (response) => {
-			const chunks: Buffer[] = [];
-			response.on("data", (chunk: Buffer) => chunks.push(chunk));
-			response.on("error", fail);
-			response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));
-		});
-		outgoing.end(payload);
-	});
-}
+/** The edge answers after 20 s when nobody visits. */
+const visitsTimeoutMs = 30_000;
 
 function isUnreachable(error: unknown): boolean {
 	return error instanceof RepldockError && error.code === "node_unreachable";
@@ -94,7 +60,7 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 	}
 
 	async function report(): Promise<TableReport> {
-		const answer = await exchange(socketPath, "GET");
+		const answer = await exchange(socketPath, "GET", "/routes");
 		if (answer.status !== 200)
 			throw new RepldockError("internal", `The edge answered ${answer.status} to GET /routes.`);
 		return TableReport.parse(JSON.parse(answer.body));
@@ -115,7 +81,7 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 		} catch (cause) {
 			throw new RepldockError("node_unreachable", "The node's web server does not run.", { cause });
 		}
-		accepted(await exchange(socketPath, "PUT", JSON.stringify(table)));
+		accepted(await exchange(socketPath, "PUT", "/routes", JSON.stringify(table)));
 	}
 
 	/** Carries it over, or leaves it to `watch` when the edge cannot be reached. */
@@ -151,7 +117,7 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 			for (const slug of change.removed) routes.delete(slug);
 			for (const route of change.set) routes.set(route.slug, route);
 			await deliver(async () => {
-				const answer = await exchange(socketPath, "PATCH", JSON.stringify(change));
+				const answer = await exchange(socketPath, "PATCH", "/routes", JSON.stringify(change));
 				// It holds another table than we think, for example none after a restart.
 				if (answer.status === 409) return putTable();
 				accepted(answer);
@@ -178,5 +144,25 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 		}
 	}
 
-	return { report, replaceRoutes, changeRoutes, watch };
+	/** Asks aside of the queue of route changes: what is answered has nothing to do with them. */
+	async function ask(path: string, options: ExchangeOptions = {}): Promise<unknown> {
+		const answer = await exchange(socketPath, "GET", path, undefined, options);
+		if (answer.status !== 200) throw new RepldockError("internal", `The edge answered ${answer.status} to GET ${path}.`);
+		return JSON.parse(answer.body);
+	}
+
+	return {
+		report,
+		replaceRoutes,
+		changeRoutes,
+		watch,
+
+		async counters(projectId) {
+			return EdgeCounters.parse(await ask(`/counters${projectId ? `?project=${projectId}` : ""}`));
+		},
+
+		async nextVisits(signal) {
+			return VisitBatch.parse(await ask("/visits", { signal, timeoutMs: visitsTimeoutMs }));
+		},
+	};
 }
