@@ -20,6 +20,7 @@ import { createIdleWatch } from "./idle.ts";
 import { volumeStore } from "./machine.ts";
 import { createPlacements } from "./placements/placements.ts";
 import { createPrograms } from "./programs.ts";
+import { createRequestLog } from "./requests/request-log.ts";
 import { createRoutes } from "./routes.ts";
 import { readWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
@@ -52,6 +53,12 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	await mkdir(paths.documents, { recursive: true, mode: 0o700 });
 
 	const edge = createEdge({ socketPath: paths.edgeSocket, log });
+	const requests = createRequestLog({
+		edge,
+		directory: paths.requests,
+		addressesForMs: config.visitorAddressesForMs,
+		log,
+	});
 	const holder = createHolderClient({ socketPath: paths.holderControl, log });
 	const accessSecret = await readAccessSecret(paths.accessSecret);
 	const programs = createPrograms(holder);
@@ -71,6 +78,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 			if (placements.find(projectId)?.want === "purged") {
 				void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
 				void removeDocuments(paths.documents, projectId).catch(reportTo(log, "documents were kept"));
+				void requests.remove(projectId).catch(reportTo(log, "visitors' requests were kept"));
 			}
 			routes.update(projectId);
 			workspaces.refresh(projectId);
@@ -112,6 +120,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		waitForPlacement: placements.wait,
 		workspaces,
 		runner: createRunner(workspaceDependencies, workspaces),
+		requests,
 	});
 
 	/** Forgets terminals and ends the console's run of a container that is gone. */
@@ -155,6 +164,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	}, events.signal);
 	await routes.publish().catch(reportTo(log, "the edge has no routes yet"));
 	void edge.watch(stopped.signal);
+	void requests.run(stopped.signal);
 	for (const projectId of placements.projects()) workspaces.refresh(projectId);
 	// Edits that an agent which was killed had not yet written are in its journals.
 	void workspaces

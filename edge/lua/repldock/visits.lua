@@ -15,7 +15,7 @@ local records_per_second = 50
 local records_queued_most = 10000
 local batch_most = 1000
 local path_most, agent_most, host_most, method_most = 512, 200, 128, 16
--- An agent that counts stays this long in doubt about one project's unrecorded requests, then they are forgotten.
+-- Numbers of unrecorded requests that no agent asks for are forgotten.
 local unrecorded_seconds = 60
 local look_seconds, poll_seconds = 0.2, 20
 
@@ -142,6 +142,18 @@ function module.begin()
 	state:add("epoch", ("%d-%d"):format(ngx.now() * 1000, ngx.worker.pid()))
 end
 
+local function has_news()
+	if (queue:llen("records") or 0) > 0 then
+		return true
+	end
+	for _, project_id in ipairs(unrecorded:get_keys(100)) do
+		if (unrecorded:get(project_id) or 0) > 0 then
+			return true
+		end
+	end
+	return false
+end
+
 local function take_unrecorded()
 	local taken, found = {}, false
 	for _, project_id in ipairs(unrecorded:get_keys(0)) do
@@ -174,8 +186,8 @@ function module.drain()
 		ngx.exit(499)
 	end)
 	local looks = math.floor(poll_seconds / look_seconds)
-	for look = 1, looks do
-		if (queue:llen("records") or 0) > 0 or look == looks then
+	for _ = 1, looks do
+		if has_news() then
 			break
 		end
 		ngx.sleep(look_seconds)
@@ -185,19 +197,19 @@ function module.drain()
 	ngx.print('{"records":[', table.concat(records, ","), '],"unrecorded":', more and cjson.encode(more) or "{}", "}")
 end
 
-local names = { "1xx", "2xx", "3xx", "4xx", "5xx" }
-
+-- As JSON by hand: cjson writes 14 digits, and bytes are counted to the last one beyond 100 TB too.
 local function totals_of(project_id)
 	local known = keys_of(project_id)
 	local requests = {}
 	for class = 1, 5 do
-		requests[names[class]] = counters:get(known[class]) or 0
+		requests[class] = ('"%dxx":%.0f'):format(class, counters:get(known[class]) or 0)
 	end
-	return {
-		requests = requests,
-		bytesIn = counters:get(known.bytes_in) or 0,
-		bytesOut = counters:get(known.bytes_out) or 0,
-	}
+	return ('%s:{"requests":{%s},"bytesIn":%.0f,"bytesOut":%.0f}'):format(
+		cjson.encode(project_id),
+		table.concat(requests, ","),
+		counters:get(known.bytes_in) or 0,
+		counters:get(known.bytes_out) or 0
+	)
 end
 
 -- Content handler of GET /counters, and GET /counters?project=<id> for one.
@@ -205,24 +217,18 @@ function module.report()
 	local wanted = ngx.var.arg_project
 	local projects = {}
 	if wanted then
-		projects[wanted] = totals_of(wanted)
+		projects[1] = totals_of(wanted)
 	else
 		for _, key in ipairs(counters:get_keys(0)) do
 			-- Every request counts these bytes, if only as none.
 			local project_id = key:match("^(.+)/out$")
 			if project_id then
-				projects[project_id] = totals_of(project_id)
+				projects[#projects + 1] = totals_of(project_id)
 			end
 		end
 	end
 	ngx.header["Content-Type"] = "application/json"
-	ngx.print(
-		'{"epoch":',
-		cjson.encode(state:get("epoch")),
-		',"projects":',
-		next(projects) and cjson.encode(projects) or "{}",
-		"}"
-	)
+	ngx.print('{"epoch":', cjson.encode(state:get("epoch")), ',"projects":{', table.concat(projects, ","), "}}")
 end
 
 return module

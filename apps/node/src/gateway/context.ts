@@ -1,6 +1,7 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { AccessClaims, DesiredPlacement, TicketKey } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
+import type { RequestLog } from "../requests/request-log.ts";
 import type { Runner } from "../workspace/runner.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
 
@@ -20,6 +21,7 @@ export interface GatewayDependencies {
 	waitForPlacement(projectId: string, wantVersion: number, timeoutMs: number): Promise<DesiredPlacement>;
 	workspaces: Workspaces;
 	runner: Runner;
+	requests: RequestLog;
 }
 
 /** Hono's types of this application: Node's request and what the access check found. */

@@ -16,7 +16,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Route } from "@repldock/protocol";
 import { createCleanupStack, createLog } from "@repldock/service";
 import { createEdge, type NodeEdge } from "../../src/host/edge.ts";
-import { edgeArguments, nginxProgram, prepareEdge, readEdgeLog } from "../../src/host/edge-process.ts";
+import { type EdgeLimits, edgeArguments, nginxProgram, prepareEdge, readEdgeLog } from "../../src/host/edge-process.ts";
 
 export interface Answer {
 	status: number;
@@ -113,7 +113,7 @@ export function route(slug: string, values: Partial<Route> = {}): Route {
 }
 
 /** Starts NGINX in a data directory of its own, with containers anywhere in 127.77.0.0/16. */
-export async function startEdge(appsDomain = "apps.test"): Promise<TestEdge> {
+export async function startEdge(appsDomain = "apps.test", limits?: EdgeLimits): Promise<TestEdge> {
 	const cleanup = createCleanupStack(log);
 	const dataDirectory = await mkdtemp(join(tmpdir(), "repldock-edge-"));
 	cleanup.push("data directory", () => rm(dataDirectory, { recursive: true, force: true }));
@@ -134,6 +134,7 @@ export async function startEdge(appsDomain = "apps.test"): Promise<TestEdge> {
 			containerSubnets: ["127.77.0.0/16"],
 			user: "www-data",
 			workers: 2,
+			...(limits ? { limits } : {}),
 		});
 		const child = spawn(nginxProgram, edgeArguments(dataDirectory), { stdio: "ignore" });
 		nginx = child;

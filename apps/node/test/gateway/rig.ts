@@ -10,6 +10,7 @@ import type {
 	DesiredPlacement,
 	PtyState,
 	TicketClaims,
+	VisitBatch,
 	WorkspaceEvent,
 } from "@repldock/protocol";
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from "jose";
@@ -19,6 +20,7 @@ import type { StartMessage, WriteMessage } from "../../src/holder/messages.ts";
 import { openProjectFiles } from "../../src/host/files/project-files.ts";
 import type { ListeningPort } from "../../src/host.ts";
 import type { WorkspaceDependencies } from "../../src/workspace/dependencies.ts";
+import { createRequestLog } from "../../src/requests/request-log.ts";
 import { createRunner } from "../../src/workspace/runner.ts";
 import { createWorkspaces, type Workspaces } from "../../src/workspace/workspaces.ts";
 import { log, owner } from "../workspace/rig.ts";
@@ -56,6 +58,8 @@ export interface GatewayRig {
 	): Promise<Answer>;
 	/** `path` under the project, with an editor's token. */
 	project(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+	/** What the edge tells next of visitors. */
+	visited(batch: VisitBatch): void;
 	socket(token: string, headers?: Record<string, string>): WebSocket;
 	release(): Promise<void>;
 }
@@ -116,6 +120,27 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		onPorts: () => undefined,
 	};
 	const workspaces = createWorkspaces(dependencies);
+	const batches: VisitBatch[] = [];
+	let wake = () => {};
+	const requestLog = createRequestLog({
+		edge: {
+			counters: async () => ({ epoch: "1", projects: {} }),
+			async nextVisits(signal) {
+				const batch = batches.shift();
+				if (batch) return batch;
+				await new Promise<void>((resolve, reject) => {
+					wake = resolve;
+					signal.addEventListener("abort", () => reject(new Error("over")), { once: true });
+				});
+				return { records: [], unrecorded: {} };
+			},
+		},
+		directory: join(base, "requests"),
+		addressesForMs: 60_000,
+		log,
+	});
+	const ended = new AbortController();
+	void requestLog.run(ended.signal);
 	const gateway = createGateway({
 		log,
 		accessSecret: randomBytes(32),
@@ -130,6 +155,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		},
 		workspaces,
 		runner: createRunner(dependencies, workspaces),
+		requests: requestLog,
 	});
 	const server = createServer();
 	gateway.attach(server);
@@ -214,6 +240,11 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 			});
 		},
 
+		visited(batch) {
+			batches.push(batch);
+			wake();
+		},
+
 		socket(token, headers = {}) {
 			const socket = new WebSocket(
 				`ws+unix:${socketPath}:/projects/${projectId}/events`,
@@ -227,6 +258,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		async release() {
 			for (const socket of sockets) socket.terminate();
 			gateway.close();
+			ended.abort();
 			await workspaces.close();
 			server.closeAllConnections();
 			await new Promise((resolve) => server.close(resolve));
