@@ -1,6 +1,13 @@
 import { chmod } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
-import { EdgeCounters, RepldockError, type Route, type RouteChange, type RouteTable, VisitBatch } from "@repldock/protocol";
+import {
+	EdgeCounters,
+	RepldockError,
+	type Route,
+	type RouteChange,
+	type RouteTable,
+	VisitBatch,
+} from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import { z } from "zod";
 import type { Edge } from "../host.ts";
@@ -147,7 +154,8 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 	/** Asks aside of the queue of route changes: what is answered has nothing to do with them. */
 	async function ask(path: string, options: ExchangeOptions = {}): Promise<unknown> {
 		const answer = await exchange(socketPath, "GET", path, undefined, options);
-		if (answer.status !== 200) throw new RepldockError("internal", `The edge answered ${answer.status} to GET ${path}.`);
+		if (answer.status !== 200)
+			throw new RepldockError("internal", `The edge answered ${answer.status} to GET ${path}.`);
 		return JSON.parse(answer.body);
 	}
 

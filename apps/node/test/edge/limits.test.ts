@@ -46,7 +46,14 @@ async function start(limits: Partial<EdgeLimits>) {
 
 /** A request that goes on until it is ended; visitors are told apart by their loopback address. */
 function open(host: string, path: string, from = "127.0.0.1") {
-	const outgoing = request({ host: "127.0.0.1", port: edge.port, agent: false, localAddress: from, path, headers: { host } });
+	const outgoing = request({
+		host: "127.0.0.1",
+		port: edge.port,
+		agent: false,
+		localAddress: from,
+		path,
+		headers: { host },
+	});
 	outgoing.on("error", () => undefined);
 	outgoing.end();
 	return outgoing;

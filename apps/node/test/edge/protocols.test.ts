@@ -26,7 +26,9 @@ beforeAll(async () => {
 					return response.writeHead(206, { "content-range": "bytes 0-3/10", "accept-ranges": "bytes" }).end("0123");
 				return response.writeHead(416, { "content-range": "bytes */10" }).end();
 			case "/signed":
-				return response.writeHead(200, { date: "Thu, 01 Jan 1970 00:00:00 GMT", server: "my-server/1", connection: "close, x-hop" }).end();
+				return response
+					.writeHead(200, { date: "Thu, 01 Jan 1970 00:00:00 GMT", server: "my-server/1", connection: "close, x-hop" })
+					.end();
 			case "/early":
 				return response.writeHead(403, { connection: "close" }).end("no need to send all that");
 			case "/empty":
@@ -66,7 +68,12 @@ function ask(path: string, headers: Record<string, string> = {}, method = "GET",
 	});
 }
 
-async function answer(path: string, headers: Record<string, string> = {}, method = "GET", agent: Agent | false = false) {
+async function answer(
+	path: string,
+	headers: Record<string, string> = {},
+	method = "GET",
+	agent: Agent | false = false,
+) {
 	const outgoing = ask(path, headers, method, agent);
 	outgoing.end();
 	const [response] = (await once(outgoing, "response")) as [IncomingMessage];
@@ -190,12 +197,11 @@ test("an app may answer before an upload is over, and the visitor gets that answ
 // NGINX knows 103 from version 1.29 on; before, it is an answer like another, and what follows ends with the connection.
 test("an app's early hints cost at most its own visitor, never the next one", async () => {
 	const server = await rawApp("hints", 2, (socket) => {
-		socket.on("data", () =>
-			socket.write(
+		socket.once("data", () =>
+			socket.end(
 				"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone",
 			),
 		);
-		setImmediate(() => socket.once("data", () => socket.end()));
 	});
 	const text = "GET / HTTP/1.1\r\nHost: hints.apps.test\r\n\r\n";
 	const first = await edge.raw(text);
