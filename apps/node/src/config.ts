@@ -93,6 +93,13 @@ export const nodeOptions = {
 		parse: parse.duration,
 		description: "How long the addresses of an app's visitors are kept in its list of requests; `0s`: never.",
 	},
+	visitorConnections: {
+		variable: "REPLDOCK_VISITOR_CONNECTIONS",
+		fallback: "2000",
+		parse: parse.integer(0, 1_000_000),
+		description:
+			"TCP connections that one address (IPv6: one /64) may have to the edge, whatever it asks; 0: no limit.",
+	},
 	appConnections: {
 		variable: "REPLDOCK_APP_CONNECTIONS",
 		fallback: "2000",

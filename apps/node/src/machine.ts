@@ -104,6 +104,7 @@ function network(config: NodeConfig, paths: NodePaths, subnet: string, servers: 
 		egress: config.egress,
 		nameServers: servers,
 		table: paths.table,
+		visitors: { ports: String(config.httpPort), connections: config.visitorConnections },
 		stateFile: join(paths.data, "network.json"),
 	});
 }
