@@ -127,6 +127,50 @@ export const nodeOptions = {
 		description:
 			"Parts of User-Agent texts, in any case and with commas between them, whose requests neither wake a sleeping project nor keep one awake.",
 	},
+	visitorAddressesForMs: {
+		variable: "REPLDOCK_VISITOR_ADDRESSES_FOR",
+		fallback: "24h",
+		parse: parse.duration,
+		description: "How long the addresses of an app's visitors are kept in its list of requests; `0s`: never.",
+	},
+	visitorConnections: {
+		variable: "REPLDOCK_VISITOR_CONNECTIONS",
+		fallback: "2000",
+		parse: parse.integer(0, 1_000_000),
+		description:
+			"TCP connections that one address (IPv6: one /64) may have to the edge, whatever it asks; 0: no limit.",
+	},
+	appConnections: {
+		variable: "REPLDOCK_APP_CONNECTIONS",
+		fallback: "2000",
+		parse: parse.integer(0, 1_000_000),
+		description: "Requests of visitors that one app may serve at once, WebSockets among them; 0: no limit.",
+	},
+	appRequestsPerSecond: {
+		variable: "REPLDOCK_APP_REQUESTS_PER_SECOND",
+		fallback: "2000",
+		parse: parse.integer(0, 1_000_000),
+		description: "Requests a second that visitors of one app may make, two seconds' worth at once; 0: no limit.",
+	},
+	appBodyBytes: {
+		variable: "REPLDOCK_APP_BODY",
+		fallback: "0",
+		parse: parse.bytes,
+		description: "Largest body of one request to an app; 0: no limit.",
+	},
+	appVisitorConnections: {
+		variable: "REPLDOCK_APP_VISITOR_CONNECTIONS",
+		fallback: "400",
+		parse: parse.integer(0, 1_000_000),
+		description:
+			"How many of an app's connections one visitor address (IPv6: one /64) may have; a school may be one address; 0: no limit.",
+	},
+	appVisitorRequestsPerSecond: {
+		variable: "REPLDOCK_APP_VISITOR_REQUESTS_PER_SECOND",
+		fallback: "400",
+		parse: parse.integer(0, 1_000_000),
+		description: "Requests a second that one visitor address may make of one app; 0: no limit.",
+	},
 	toolchainArchive: {
 		variable: "REPLDOCK_TOOLCHAIN_ARCHIVE",
 		fallback: "",
@@ -193,6 +237,7 @@ export function nodePaths(config: NodeConfig) {
 		accessSecret: join(data, "secrets", "node", "access-secret"),
 		nodeToken: join(data, "secrets", "node", "node-token"),
 		documents: join(data, "documents"),
+		requests: join(data, "requests"),
 		desired: join(data, "desired.json"),
 		welcome: join(data, "welcome.json"),
 		certificates: join(data, "certificates"),

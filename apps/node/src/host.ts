@@ -4,10 +4,12 @@ import type {
 	DirectoryListing,
 	EdgeCertificate,
 	EdgeChallenge,
+	EdgeCounters,
 	FileEntry,
 	Limits,
 	RouteChange,
 	RouteTable,
+	VisitBatch,
 } from "@repldock/protocol";
 
 /**
@@ -127,6 +129,16 @@ export interface Edge {
 	replaceChallenges(challenges: readonly EdgeChallenge[]): Promise<void>;
 	/** Who visits: all projects, or one alone. @throws RepldockError `node_unreachable` when the edge does not run. */
 	activity(projectId?: string): Promise<Activity>;
+	/**
+	 * What was ever asked of all projects, or of one; see EdgeCounters for how a new beginning is told.
+	 * @throws RepldockError `node_unreachable` when the edge does not run.
+	 */
+	counters(projectId?: string): Promise<EdgeCounters>;
+	/**
+	 * Waits for requests of visitors, at most about 20 s; each is told once.
+	 * @throws RepldockError `node_unreachable` when the edge does not run, or the signal aborts.
+	 */
+	nextVisits(signal: AbortSignal): Promise<VisitBatch>;
 }
 
 /**

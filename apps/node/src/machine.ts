@@ -60,6 +60,13 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 		containerSubnets: [subnet],
 		noWakeAgents: config.noWakeAgents,
 		user: config.systemUser,
+		limits: {
+			connections: config.appConnections,
+			requestsPerSecond: config.appRequestsPerSecond,
+			visitorConnections: config.appVisitorConnections,
+			visitorRequestsPerSecond: config.appVisitorRequestsPerSecond,
+			bodyBytes: config.appBodyBytes,
+		},
 	});
 	return {
 		containerd: {
@@ -102,6 +109,7 @@ function network(config: NodeConfig, paths: NodePaths, subnet: string, servers: 
 		egress: config.egress,
 		nameServers: servers,
 		table: paths.table,
+		visitors: { ports: String(config.httpPort), connections: config.visitorConnections },
 		stateFile: join(paths.data, "network.json"),
 	});
 }

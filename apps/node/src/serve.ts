@@ -20,6 +20,7 @@ import type { Engine } from "./host.ts";
 import { volumeStore } from "./machine.ts";
 import { createPlacements } from "./placements/placements.ts";
 import { createPrograms } from "./programs.ts";
+import { createRequestLog } from "./requests/request-log.ts";
 import { createRoutes } from "./routes.ts";
 import { createSleep } from "./sleep/sleep.ts";
 import { createWakes } from "./sleep/wakes.ts";
@@ -59,6 +60,12 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	await mkdir(paths.documents, { recursive: true, mode: 0o700 });
 
 	const edge = createEdge({ socketPath: paths.edgeSocket, log });
+	const requests = createRequestLog({
+		edge,
+		directory: paths.requests,
+		addressesForMs: config.visitorAddressesForMs,
+		log,
+	});
 	const holder = createHolderClient({ socketPath: paths.holderControl, log });
 	const accessSecret = await readAccessSecret(paths.accessSecret);
 	const nodeToken = (await readFile(paths.nodeToken, "utf8")).trim();
@@ -79,6 +86,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 			if (placements.find(projectId)?.want === "purged") {
 				void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
 				void removeDocuments(paths.documents, projectId).catch(reportTo(log, "documents were kept"));
+				void requests.remove(projectId).catch(reportTo(log, "visitors' requests were kept"));
 			}
 			routes.update(projectId);
 			workspaces.refresh(projectId);
@@ -167,6 +175,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		runner,
 		wakes,
 		wakeTimeoutMs: config.wakeTimeoutMs,
+		requests,
 	});
 
 	/** Forgets terminals and ends the console's run of a container that is gone. */
@@ -221,6 +230,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	tellDomains();
 	await routes.publish().catch(reportTo(log, "the edge has no routes yet"));
 	void edge.watch(stopped.signal);
+	void requests.run(stopped.signal);
 	for (const projectId of placements.projects()) workspaces.refresh(projectId);
 	// Edits that an agent which was killed had not yet written are in its journals.
 	void workspaces

@@ -46,12 +46,12 @@ end
 -- The request is a visit of this project from now on.
 function module.begin(project_id)
 	visits:incr(counter(project_id), 1, 0)
-	ngx.var.visited_project = project_id
+	ngx.var.active_project = project_id
 end
 
 -- The request is over. Those who may not wake a project do not keep it awake either.
 function module.finish()
-	local project_id = ngx.var.visited_project
+	local project_id = ngx.var.active_project
 	if not project_id or project_id == "" then
 		return
 	end

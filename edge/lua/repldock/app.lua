@@ -2,6 +2,7 @@
 local access = require("repldock.access")
 local activity = require("repldock.activity")
 local bearer = require("repldock.bearer")
+local limits = require("repldock.limits")
 local options = require("repldock.options").values
 local pages = require("repldock.pages")
 local routes = require("repldock.routes")
@@ -98,7 +99,10 @@ local function decide()
 	if not route then
 		return page
 	end
-	page = admit_visitor(route, tokens, personal_token)
+	ngx.var.visited_project = route.projectId
+	page = limits.visitor_page(route.projectId)
+		or admit_visitor(route, tokens, personal_token)
+		or limits.hold(route.projectId)
 	if page then
 		return page, route, port
 	end

@@ -5,6 +5,7 @@
 --   GET /_repldock/sign-out?to=/path         forgets who visits
 local access = require("repldock.access")
 local app = require("repldock.app")
+local limits = require("repldock.limits")
 local pages = require("repldock.pages")
 local visitors = require("repldock.visitors")
 
@@ -61,6 +62,10 @@ function module.run()
 	local route = route_for_get()
 	if not route then
 		return
+	end
+	local too_fast = limits.visitor_page(route.projectId)
+	if too_fast then
+		return pages.send(too_fast)
 	end
 	local arguments = ngx.req.get_uri_args(10)
 	local question, token, state = "enter", arguments.token, nil

@@ -53,8 +53,17 @@ local function without_domain(cookie)
 	return (ngx.re.gsub(cookie, [[;\s*domain\s*(?:=[^;]*)?(?=;|$)]], "", "ijo"))
 end
 
+-- An informational answer goes before another one; this NGINX takes it for the only one, and would leave it to the app
+-- where the answer ends. Behind a proxy that shares connections, the rest would be taken for another visitor's answer.
+local function is_informational(status)
+	return status < 200 and not (status == 101 and ngx.var.forwarded_upgrade == "websocket")
+end
+
 -- An app sets cookies for its own host alone: `Domain` would plant them on other people's apps.
 function module.clean_response()
+	if is_informational(ngx.status) then
+		ngx.status = ngx.HTTP_BAD_GATEWAY
+	end
 	local cookies = ngx.header["Set-Cookie"]
 	if not cookies then
 		return

@@ -83,13 +83,23 @@ local function json_body(problem, text, route, extra)
 	return cjson.encode(body)
 end
 
+-- `512 MB`, as people write it.
+local function size(bytes)
+	for _, unit in ipairs({ "bytes", "kB", "MB", "GB" }) do
+		if bytes < 1024 or unit == "GB" then
+			return ("%.4g %s"):format(bytes, unit)
+		end
+		bytes = bytes / 1024
+	end
+end
+
 -- Ends the request with the problem of this name; `route` and `port` add what is known of the app. `extra` may have
 -- `text` instead of the problem's own, `more` (HTML below it), `fields` (further ones of the JSON) and `is_json`.
 function module.send(name, route, port, extra)
 	local problem = problems[name]
 	extra = extra or {}
-	local shown_port = tostring(port or route and route.mainPort or "")
-	local text, title = problem.text:gsub("%%s", shown_port), problem.title:gsub("%%s", shown_port)
+	local shown = name == "too_large" and size(options.appBodyBytes) or tostring(port or route and route.mainPort or "")
+	local text, title = problem.text:gsub("%%s", shown), problem.title:gsub("%%s", shown)
 	text = extra.text or text
 	local accepted = ngx.var.http_accept
 	local is_json = extra.is_json

@@ -1,7 +1,7 @@
 -- What a visitor may meet instead of an app: status, machine code (packages/protocol/src/errors.ts) and sentences.
 -- `retry` is in seconds: a Retry-After header. `reloads`: the page says that it tries again by itself, and does.
 -- `challenge`: a WWW-Authenticate header. `for_programs`: only who names HTML in `Accept` gets the page.
--- `action` names the site's link below the text. `%s` in a text is the port.
+-- `action` names the site's link below the text. `%s` in a text is the port, or the largest body.
 return {
 	unknown = {
 		status = 404,
@@ -191,5 +191,41 @@ return {
 		text = "The site does not answer yet. If this stays, tell your operator.",
 		retry = 2,
 		reloads = true,
+	},
+	too_fast = {
+		status = 429,
+		code = "too_many_requests",
+		title = "This app has too many visitors",
+		text = "It gets more requests than it may have at the moment. Try again in a few seconds.",
+		retry = 2,
+		reloads = true,
+	},
+	too_many = {
+		status = 503,
+		code = "too_many_requests",
+		title = "This app has too many visitors",
+		text = "It serves as many requests at once as it may. Try again in a few seconds.",
+		retry = 5,
+		reloads = true,
+	},
+	visitor_too_fast = {
+		status = 429,
+		code = "too_many_requests",
+		title = "Slower, please",
+		text = "This app got too many requests from your address in a short time. Try again in a few seconds.",
+		retry = 2,
+	},
+	visitor_too_many = {
+		status = 503,
+		code = "too_many_requests",
+		title = "Too many connections",
+		text = "Your address has as many connections to this app as one visitor may have. Close some pages and try again.",
+		retry = 5,
+	},
+	too_large = {
+		status = 413,
+		code = "file_too_large",
+		title = "This is too large to send",
+		text = "The app takes no more than %s in one request. Send less, or send it in parts.",
 	},
 }

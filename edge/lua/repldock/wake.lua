@@ -24,17 +24,17 @@ local function take_place(project_id)
 		return false
 	end
 	held[project_id], held_in_all = count + 1, held_in_all + 1
-	ngx.ctx.held_project = project_id
+	ngx.ctx.waiting_project = project_id
 	return true
 end
 
 -- Gives the place back. Called again when the request is logged, for a client that went away while it was held.
 function module.release()
-	local project_id = ngx.ctx.held_project
+	local project_id = ngx.ctx.waiting_project
 	if not project_id then
 		return
 	end
-	ngx.ctx.held_project = nil
+	ngx.ctx.waiting_project = nil
 	local count = held[project_id] - 1
 	held[project_id], held_in_all = count > 0 and count or nil, held_in_all - 1
 end

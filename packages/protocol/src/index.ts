@@ -4,6 +4,7 @@ export * from "./domain.ts";
 export * from "./edge.ts";
 export * from "./errors.ts";
 export * from "./project.ts";
+export * from "./requests.ts";
 export * from "./ticket.ts";
 export * from "./visit.ts";
 export * from "./workspace.ts";

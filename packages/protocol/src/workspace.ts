@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Problem } from "./errors.ts";
 import { ContainerState } from "./project.ts";
+import { AppRequest } from "./requests.ts";
 
 /**
  * Browser ↔ node: everything under `<gatewayUrl>/projects/<projectId>/`. HTTP requests carry `Authorization: Bearer
@@ -18,6 +19,7 @@ import { ContainerState } from "./project.ts";
  *   POST   /stop                        → 204 once the whole process tree is gone
  *   POST   /terminals                   PtySize → PtyCreated
  *   DELETE /ptys/<ptyId>                → 204
+ *   GET    /requests?limit=             → RequestList: what visitors asked of the app (`&status=404`, or `4xx`; `edit` only)
  *   GET    /events   (socket)           WorkspaceEvent down, WorkspaceCommand up, document frames both ways
  *   GET    /ptys/<ptyId>?after=<offset> (socket) output down, input up; see PtyEvent and PtyCommand
  */
@@ -135,6 +137,11 @@ export const WorkspaceEvent = z.discriminatedUnion("type", [
 	z.object({ type: z.literal("documentNotSaved"), document: z.int(), problem: Problem }),
 	/** The file was moved or removed; the client closes the tab or follows. */
 	z.object({ type: z.literal("documentMoved"), document: z.int(), path: z.string().nullable() }),
+	/**
+	 * Requests of visitors, oldest first, to a client that follows them; `reset` with the first ones, which replace what
+	 * it has. `more`: how many came besides that are not shown.
+	 */
+	z.object({ type: z.literal("requests"), requests: z.array(AppRequest), more: z.int(), reset: z.boolean() }),
 	z.object({ type: z.literal("pong"), at: z.number() }),
 ]);
 export type WorkspaceEvent = z.infer<typeof WorkspaceEvent>;
@@ -145,6 +152,8 @@ export const WorkspaceCommand = z.discriminatedUnion("type", [
 	z.object({ type: z.literal("watch"), directories: z.array(ProjectPath).max(500) }),
 	z.object({ type: z.literal("openDocument"), path: ProjectPath }),
 	z.object({ type: z.literal("closeDocument"), document: z.int() }),
+	/** Whether the client wants to hear of visitors' requests; heeded with the right to edit only. */
+	z.object({ type: z.literal("followRequests"), follow: z.boolean() }),
 	z.object({ type: z.literal("ping"), at: z.number() }),
 ]);
 export type WorkspaceCommand = z.infer<typeof WorkspaceCommand>;

@@ -1,6 +1,7 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { AccessClaims, DesiredPlacement, TicketKey, VisitAnswer, VisitQuestion } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
+import type { RequestLog } from "../requests/request-log.ts";
 import type { Wakes } from "../sleep/wakes.ts";
 import type { Runner } from "../workspace/runner.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
@@ -29,6 +30,7 @@ export interface GatewayDependencies {
 	wakes: Pick<Wakes, "wake">;
 	/** How long a program's request to a sleeping project is held. */
 	wakeTimeoutMs: number;
+	requests: RequestLog;
 }
 
 /** Hono's types of this application: Node's request and what the access check found. */

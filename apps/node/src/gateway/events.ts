@@ -1,6 +1,7 @@
 import { type AccessClaims, documentMaxBytes, toProblem, WorkspaceCommand } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type { WebSocket } from "ws";
+import type { RequestLog } from "../requests/request-log.ts";
 import { MalformedFrameError } from "../workspace/documents/yjs-update.ts";
 import type { Workspace, WorkspaceClient } from "../workspace/workspace.ts";
 import { withoutMessage } from "./problems.ts";
@@ -24,9 +25,11 @@ export function serveEvents(options: {
 	socket: WebSocket;
 	workspace: Workspace;
 	claims: AccessClaims;
+	requests: RequestLog;
 	log: Logger;
 }): void {
-	const { socket, workspace, claims, log } = options;
+	const { socket, workspace, claims, requests, log } = options;
+	let endRequests: (() => void) | undefined;
 	let windowStartedAtMs = 0;
 	let commands = 0;
 
@@ -48,6 +51,19 @@ export function serveEvents(options: {
 		socket.send(data);
 	}
 
+	/** Visitors' addresses are for those alone who may change the project. */
+	function followRequests(follow: boolean) {
+		endRequests?.();
+		endRequests = undefined;
+		if (!follow || !client.canEdit) return;
+		endRequests = requests.follow(claims.projectId, (news) => client.send({ type: "requests", ...news }));
+	}
+
+	function leave() {
+		followRequests(false);
+		workspace.leave(client);
+	}
+
 	function receiveCommand(text: string) {
 		const now = performance.now();
 		if (now - windowStartedAtMs > windowMs) {
@@ -67,6 +83,9 @@ export function serveEvents(options: {
 			case "closeDocument":
 				workspace.documents.close(client, command.document);
 				return;
+			case "followRequests":
+				followRequests(command.follow);
+				return;
 			case "ping":
 				client.send({ type: "pong", at: command.at });
 				return;
@@ -82,10 +101,10 @@ export function serveEvents(options: {
 			if (malformed) log.warn({ projectId: claims.projectId, reason: error.message }, "an events socket was closed");
 			else log.error({ projectId: claims.projectId, error: withoutMessage(error) }, "an events socket failed");
 			socket.close(malformed ? closePolicy : 1011, malformed ? "not understood" : toProblem(error).code);
-			workspace.leave(client);
+			leave();
 		}
 	});
-	socket.on("close", () => workspace.leave(client));
+	socket.on("close", leave);
 	workspace.join(client);
 }
 

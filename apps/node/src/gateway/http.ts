@@ -9,6 +9,7 @@ import { readJson } from "./request-body.ts";
 import { edgeRoutes } from "./routes-edge.ts";
 import { fileRoutes } from "./routes-files.ts";
 import { programRoutes } from "./routes-programs.ts";
+import { requestRoutes } from "./routes-requests.ts";
 import { createTicketVerifier } from "./ticket.ts";
 
 const accessLifetimeSeconds = 12 * 60 * 60;
@@ -61,6 +62,7 @@ export function createHttp(dependencies: GatewayDependencies): Hono<GatewayEnvir
 	});
 
 	app.route("/projects/:projectId/files", fileRoutes(dependencies));
+	app.route("/projects/:projectId/requests", requestRoutes(dependencies));
 	app.route("/projects/:projectId", programRoutes(dependencies));
 
 	app.route("/edge", edgeRoutes(dependencies, tickets));

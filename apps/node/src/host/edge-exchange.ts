@@ -12,14 +12,25 @@ interface EdgeAnswer {
 	body: string;
 }
 
+export interface ExchangeOptions {
+	signal?: AbortSignal;
+	timeoutMs?: number;
+}
+
 /** Longest time for one exchange; a table of 50,000 routes takes the edge well below a second. */
 const exchangeTimeoutMs = 10_000;
 
 /**
  * One request on the edge's admin socket.
- * @throws RepldockError `node_unreachable` when it does not run.
+ * @throws RepldockError `node_unreachable` when there is no answer in time.
  */
-export function exchange(socketPath: string, method: string, path: string, body?: unknown): Promise<EdgeAnswer> {
+export function exchange(
+	socketPath: string,
+	method: string,
+	path: string,
+	body?: unknown,
+	options: ExchangeOptions = {},
+): Promise<EdgeAnswer> {
 	return new Promise((resolve, reject) => {
 		const fail = (cause: Error) =>
 			reject(
@@ -33,8 +44,9 @@ export function exchange(socketPath: string, method: string, path: string, body?
 			path,
 			method,
 			agent: false,
-			timeout: exchangeTimeoutMs,
+			timeout: options.timeoutMs ?? exchangeTimeoutMs,
 			headers: payload ? { "content-type": "application/json", "content-length": payload.length } : {},
+			...(options.signal ? { signal: options.signal } : {}),
 		});
 		outgoing.on("timeout", () => outgoing.destroy(new Error("the edge took too long")));
 		outgoing.on("error", fail);
@@ -67,8 +79,8 @@ export function requireAccepted(answer: EdgeAnswer, path: string): void {
 }
 
 /** What the edge answers to a GET, not parsed further than JSON. */
-export async function readJson(socketPath: string, path: string): Promise<unknown> {
-	const answer = await exchange(socketPath, "GET", path);
+export async function readJson(socketPath: string, path: string, options: ExchangeOptions = {}): Promise<unknown> {
+	const answer = await exchange(socketPath, "GET", path, undefined, options);
 	if (answer.status !== 200) throw new RepldockError("internal", `The edge answered ${answer.status} to GET ${path}.`);
 	return JSON.parse(answer.body);
 }

@@ -34,6 +34,8 @@ export interface EdgeOptions {
 	ipv6?: boolean;
 	/** Shared memory for routes; default 32 MiB, enough for about 60,000. */
 	routesMemoryBytes?: number;
+	/** What the visitors of one project may ask; default: no limits. */
+	limits?: EdgeLimits;
 }
 
 export interface EdgeTls {
@@ -45,6 +47,25 @@ export interface EdgeTls {
 	/** `max-age` of Strict-Transport-Security; 0 for none. */
 	hstsSeconds: number;
 }
+
+/** Limits of each project and, within them, of each visitor address. 0 means no limit. */
+export interface EdgeLimits {
+	/** Requests at the same time, WebSockets among them. */
+	connections: number;
+	requestsPerSecond: number;
+	visitorConnections: number;
+	visitorRequestsPerSecond: number;
+	/** Bytes of one request's body. */
+	bodyBytes: number;
+}
+
+const noLimits: EdgeLimits = {
+	connections: 0,
+	requestsPerSecond: 0,
+	visitorConnections: 0,
+	visitorRequestsPerSecond: 0,
+	bodyBytes: 0,
+};
 
 /** NGINX's log, beside those of the other programs. */
 const edgeLog = (dataDirectory: string) => join(dataDirectory, "logs", "edge.log");
@@ -131,6 +152,21 @@ function gatewayNames({ gatewayHost, appsDomain }: EdgeOptions): string {
 	return [...new Set([`node.${appsDomain}`, gatewayHost])].map(checkHost).join(" ");
 }
 
+/** The limits as the edge's Lua options. */
+function limitLines(limits: EdgeLimits): string {
+	const most = 1_000_000;
+	const values = {
+		appConnections: limits.connections,
+		appRequestsPerSecond: limits.requestsPerSecond,
+		appVisitorConnections: limits.visitorConnections,
+		appVisitorRequestsPerSecond: limits.visitorRequestsPerSecond,
+		appBodyBytes: limits.bodyBytes,
+	};
+	return Object.entries(values)
+		.map(([name, value]) => `${name} = ${checkWhole(name, value, 0, name === "appBodyBytes" ? 2 ** 50 : most)}`)
+		.join(", ");
+}
+
 /** All addresses of this machine at one port. */
 function listenLines(port: string, ipv6: boolean, suffix: string): string[] {
 	return [`listen 0.0.0.0:${port}${suffix};`, ...(ipv6 ? [`listen [::]:${port}${suffix};`] : [])];
@@ -162,6 +198,7 @@ export function renderEdgeConfiguration(options: EdgeOptions): string {
 		].join("\n\t\t");
 	const workers = options.workers ?? "auto";
 	const openFiles = mostOpenFiles();
+	const limits = options.limits ?? noLimits;
 	const values: Record<string, string> = {
 		source: checkPath(sourceDirectory),
 		directory: checkPath(join(options.dataDirectory, "edge")),
@@ -170,6 +207,8 @@ export function renderEdgeConfiguration(options: EdgeOptions): string {
 		user: checkUser(options.user),
 		workers: workers === "auto" ? workers : checkWhole("The number of workers", workers, 1, 256),
 		routesMemory: checkWhole("The memory for routes", options.routesMemoryBytes ?? 32 * 1024 ** 2, 65536, 2 ** 32),
+		limits: limitLines(limits),
+		bodyBytes: String(limits.bodyBytes),
 		openFiles: String(openFiles),
 		// A visitor's connection to an app takes two files.
 		connections: String(Math.min(16384, Math.floor(openFiles / 2))),

@@ -3,10 +3,12 @@ import {
 	Activity,
 	type EdgeCertificate,
 	type EdgeChallenge,
+	EdgeCounters,
 	RepldockError,
 	type Route,
 	type RouteChange,
 	type RouteTable,
+	VisitBatch,
 } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type { Edge } from "../host.ts";
@@ -33,6 +35,9 @@ export interface NodeEdge extends Edge {
 	 */
 	watch(signal: AbortSignal): Promise<void>;
 }
+
+/** The edge answers after 20 s when nobody visits. */
+const visitsTimeoutMs = 30_000;
 
 function isUnreachable(error: unknown): boolean {
 	return error instanceof RepldockError && error.code === "node_unreachable";
@@ -153,5 +158,13 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 		replaceCertificates: (list) => inTurn(() => deliver(() => certificates.replace(list))),
 		replaceChallenges: (list) => inTurn(() => challenges.replace(list)),
 		watch,
+
+		async counters(projectId) {
+			return EdgeCounters.parse(await readJson(socketPath, `/counters${projectId ? `?project=${projectId}` : ""}`));
+		},
+
+		async nextVisits(signal) {
+			return VisitBatch.parse(await readJson(socketPath, "/visits", { signal, timeoutMs: visitsTimeoutMs }));
+		},
 	};
 }

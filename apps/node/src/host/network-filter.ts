@@ -1,3 +1,5 @@
+import { type VisitorFilter, visitorRules } from "./visitor-filter.ts";
+
 /** What containers may reach: `closed` nothing at all, `open` TCP services and name servers on the public internet. */
 export type Egress = "open" | "closed";
 
@@ -30,8 +32,9 @@ export function filterScript(options: {
 	table: string;
 	/** Name servers of containers; they may have private addresses, and then only answer questions of names. */
 	nameServers: readonly string[];
+	visitors?: VisitorFilter;
 }): string {
-	const { bridge, subnet, egress, table, nameServers } = options;
+	const { bridge, subnet, egress, table, nameServers, visitors } = options;
 	const named = `ip daddr { ${nameServers.join(", ")} } meta l4proto { tcp, udp } th dport 53 accept`;
 	const publicOnly = [
 		`ip saddr != ${subnet} counter drop`,
@@ -44,7 +47,7 @@ export function filterScript(options: {
 	return `
 table inet ${table}
 delete table inet ${table}
-table inet ${table} {
+table inet ${table} {${visitors ? visitorRules(visitors) : ""}
 	chain input {
 		type filter hook input priority filter - 10; policy accept;
 		iifname != "${bridge}" accept

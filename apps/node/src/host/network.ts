@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { Network } from "../host.ts";
 import { type Egress, filterScript, removeScript } from "./network-filter.ts";
 import { gatewayOf } from "./subnet.ts";
+import type { VisitorFilter } from "./visitor-filter.ts";
 
 export interface NetworkOptions {
 	/** Name of the Linux bridge, at most 15 characters. */
@@ -16,6 +17,8 @@ export interface NetworkOptions {
 	nameServers: readonly string[];
 	/** Name of the nftables table, family inet. */
 	table: string;
+	/** Holds back single visitors with too many connections; default: nobody is. */
+	visitors?: VisitorFilter;
 	/** File that remembers settings of the machine which `ensure` changed, so that a later process can restore them. */
 	stateFile: string;
 }
@@ -27,7 +30,7 @@ const Remembered = z.object({ forwarding: z.string() });
 
 /** The node's bridge and packet filter. */
 export function createNetwork(options: NetworkOptions): Network {
-	const { bridge, subnet, egress, table, nameServers, stateFile } = options;
+	const { bridge, subnet, egress, table, stateFile } = options;
 	if (!namePattern.test(bridge)) throw new Error(`${bridge} is not a good bridge name.`);
 	if (!namePattern.test(table)) throw new Error(`${table} is not a good table name.`);
 	const gateway = gatewayOf(subnet);
@@ -63,7 +66,7 @@ export function createNetwork(options: NetworkOptions): Network {
 		async ensure() {
 			await loadBridgeFilter();
 			// The filter first: it names interfaces that need not exist yet, and nothing is open for a moment.
-			await runCommand("nft", ["-f", "-"], { input: filterScript({ bridge, subnet, egress, table, nameServers }) });
+			await runCommand("nft", ["-f", "-"], { input: filterScript(options) });
 			await ensureBridge();
 			if (egress === "open") await ensureForwarding();
 		},

@@ -19,10 +19,12 @@ let directory: string;
 
 beforeAll(async () => {
 	edge = await startEdge("apps.test", {
-		fallback: await makeSelfSigned("fallback.invalid"),
-		// The authority asks the plain port, which must answer it all the same.
-		redirect: true,
-		hstsSeconds: 0,
+		tls: {
+			fallback: await makeSelfSigned("fallback.invalid"),
+			// The authority asks the plain port, which must answer it all the same.
+			redirect: true,
+			hstsSeconds: 0,
+		},
 	});
 	await edge.edge.replaceCertificates([]);
 	await edge.edge.replaceRoutes({ revision: 1, routes: [] });

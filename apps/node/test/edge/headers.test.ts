@@ -61,7 +61,8 @@ test("the edge says who visits; what a visitor claims about it is removed, for a
 		expect(seen.headers["x-forwarded-host"]).toBe(`${host}:${edge.port}`);
 		expect(seen.headers["x-real-ip"]).toBe("127.0.0.1");
 		expect(seen.headers.forwarded).toBe(`for=127.0.0.1;host="${host}:${edge.port}";proto=http`);
-		const rest = seen.names.filter((name) => /^(x-forwarded-p(ort|refix)|x-repl|proxy|te$)/.test(name));
+		expect(seen.headers["x-forwarded-port"]).toBe(String(edge.port));
+		const rest = seen.names.filter((name) => /^(x-forwarded-prefix|x-repl|proxy|te$)/.test(name));
 		expect(rest, host).toEqual([]);
 	}
 });

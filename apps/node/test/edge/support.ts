@@ -16,7 +16,14 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Route } from "@repldock/protocol";
 import { createCleanupStack, createLog } from "@repldock/service";
 import { createEdge, type NodeEdge } from "../../src/host/edge.ts";
-import { type EdgeTls, edgeArguments, nginxProgram, prepareEdge, readEdgeLog } from "../../src/host/edge-process.ts";
+import {
+	type EdgeLimits,
+	type EdgeTls,
+	edgeArguments,
+	nginxProgram,
+	prepareEdge,
+	readEdgeLog,
+} from "../../src/host/edge-process.ts";
 
 export interface Answer {
 	status: number;
@@ -117,7 +124,10 @@ export function route(slug: string, values: Partial<Route> = {}): Route {
 }
 
 /** Starts NGINX in a data directory of its own, with containers anywhere in 127.77.0.0/16. */
-export async function startEdge(appsDomain = "apps.test", tls?: Omit<EdgeTls, "httpsPort">): Promise<TestEdge> {
+export async function startEdge(
+	appsDomain = "apps.test",
+	{ tls, limits }: { tls?: Omit<EdgeTls, "httpsPort">; limits?: EdgeLimits } = {},
+): Promise<TestEdge> {
 	const cleanup = createCleanupStack(log);
 	const dataDirectory = await mkdtemp(join(tmpdir(), "repldock-edge-"));
 	cleanup.push("data directory", () => rm(dataDirectory, { recursive: true, force: true }));
@@ -142,6 +152,7 @@ export async function startEdge(appsDomain = "apps.test", tls?: Omit<EdgeTls, "h
 			noWakeAgents: ["UptimeRobot", "bot/"],
 			user: "www-data",
 			workers: 2,
+			...(limits ? { limits } : {}),
 		});
 		const child = spawn(nginxProgram, edgeArguments(dataDirectory), { stdio: "ignore" });
 		nginx = child;

@@ -19,9 +19,11 @@ let authority: KeyPairPem;
 beforeAll(async () => {
 	authority = await makeAuthority("Test authority");
 	edge = await startEdge("apps.test", {
-		fallback: await makeSelfSigned("fallback.invalid"),
-		redirect: true,
-		hstsSeconds: 3600,
+		tls: {
+			fallback: await makeSelfSigned("fallback.invalid"),
+			redirect: true,
+			hstsSeconds: 3600,
+		},
 	});
 	await edge.service("site", reflect);
 	await edge.service("agent", (incoming, response) => {

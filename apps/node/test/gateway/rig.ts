@@ -10,6 +10,7 @@ import type {
 	DesiredPlacement,
 	PtyState,
 	TicketClaims,
+	VisitBatch,
 	VisitQuestion,
 	VisitTicketClaims,
 	WorkspaceEvent,
@@ -20,6 +21,7 @@ import { createGateway, type Gateway } from "../../src/gateway/gateway.ts";
 import type { StartMessage, WriteMessage } from "../../src/holder/messages.ts";
 import { openProjectFiles } from "../../src/host/files/project-files.ts";
 import type { ListeningPort } from "../../src/host.ts";
+import { createRequestLog } from "../../src/requests/request-log.ts";
 import type { WakeOutcome } from "../../src/sleep/wakes.ts";
 import type { WorkspaceDependencies } from "../../src/workspace/dependencies.ts";
 import { createRunner } from "../../src/workspace/runner.ts";
@@ -68,6 +70,8 @@ export interface GatewayRig {
 	): Promise<Answer>;
 	/** `path` under the project, with an editor's token. */
 	project(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+	/** What the edge tells next of visitors. */
+	visited(batch: VisitBatch): void;
 	socket(token: string, headers?: Record<string, string>): WebSocket;
 	release(): Promise<void>;
 }
@@ -134,6 +138,27 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 	const accessSecret = randomBytes(32);
 	const personalTokens = new Map<string, { id: string; name: string }>();
 	const questions: VisitQuestion[] = [];
+	const batches: VisitBatch[] = [];
+	let wake = () => {};
+	const requestLog = createRequestLog({
+		edge: {
+			counters: async () => ({ epoch: "1", projects: {} }),
+			async nextVisits(signal) {
+				const batch = batches.shift();
+				if (batch) return batch;
+				await new Promise<void>((resolve, reject) => {
+					wake = resolve;
+					signal.addEventListener("abort", () => reject(new Error("over")), { once: true });
+				});
+				return { records: [], unrecorded: {} };
+			},
+		},
+		directory: join(base, "requests"),
+		addressesForMs: 60_000,
+		log,
+	});
+	const ended = new AbortController();
+	void requestLog.run(ended.signal);
 	const gateway = createGateway({
 		log,
 		accessSecret,
@@ -154,6 +179,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		runner: createRunner(dependencies, workspaces),
 		wakes: { wake: async () => rig.wakeOutcome },
 		wakeTimeoutMs: 60_000,
+		requests: requestLog,
 	});
 	const server = createServer();
 	gateway.attach(server);
@@ -261,6 +287,11 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 			});
 		},
 
+		visited(batch) {
+			batches.push(batch);
+			wake();
+		},
+
 		socket(token, headers = {}) {
 			const socket = new WebSocket(
 				`ws+unix:${socketPath}:/projects/${projectId}/events`,
@@ -274,6 +305,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		async release() {
 			for (const socket of sockets) socket.terminate();
 			gateway.close();
+			ended.abort();
 			await workspaces.close();
 			server.closeAllConnections();
 			await new Promise((resolve) => server.close(resolve));

@@ -9,6 +9,7 @@ import { createDocuments, type Documents } from "./documents/documents.ts";
 import { openDrafts } from "./documents/drafts.ts";
 import { createTabs, type EditorTabs } from "./editor/tabs.ts";
 import { type Memory, openMemory } from "./remembered.ts";
+import { createRequestFeed, type RequestFeed } from "./requests/request-feed.ts";
 import { createRunner, type Runner } from "./run/runner.ts";
 import { createStore, type Store } from "./store.ts";
 import { createTerminals, type Terminals } from "./terminal/terminals.ts";
@@ -28,6 +29,8 @@ export type Workspace = {
 	tabs: EditorTabs;
 	terminals: Terminals;
 	runner: Runner;
+	/** What visitors ask of the app. */
+	requests: RequestFeed;
 	memory: Memory;
 	userName: string;
 	/** The access token that is good now, for the web view of a private project. */
@@ -73,6 +76,7 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 	});
 	const tabs = createTabs({ documents, memory });
 	const terminals = createTerminals({ access, node, rights });
+	const requests = createRequestFeed(command);
 	const runner = createRunner({ node, state, terminals, tabs, documents });
 
 	function ping(withinMs: number): void {
@@ -98,6 +102,7 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 			void access.get().then((granted) => rights.set(granted.rights));
 			command({ type: "watch", directories: [...watched] });
 			documents.connected();
+			requests.connected();
 			tellFilesChanged(null);
 			pingTimer = setInterval(() => ping(pongWithinMs), pingEveryMs);
 		},
@@ -109,6 +114,8 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 				terminals.follow(event.state.ptys);
 			} else if (event?.type === "filesChanged") {
 				tellFilesChanged(event.directories);
+			} else if (event?.type === "requests") {
+				requests.event(event);
 			} else if (event) {
 				documents.event(event);
 			}
@@ -156,6 +163,7 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 		tabs,
 		terminals,
 		runner,
+		requests,
 		memory,
 		userName: options.userName,
 		accessToken: async () => (await access.get()).token,

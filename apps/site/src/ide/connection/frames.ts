@@ -32,6 +32,8 @@ export function readWorkspaceEvent(text: string): WorkspaceEvent | null {
 			return isNumber(frame.document) && (frame.path === null || typeof frame.path === "string")
 				? (frame as WorkspaceEvent)
 				: null;
+		case "requests":
+			return Array.isArray(frame.requests) && isNumber(frame.more) ? (frame as WorkspaceEvent) : null;
 		case "pong":
 			return isNumber(frame.at) ? (frame as WorkspaceEvent) : null;
 		default:

@@ -1,16 +1,18 @@
 import { Button, IconButton, TabPanel, Tabs, toast } from "@repldock/ui";
-import { Globe, Plus, SquareTerminal, Terminal } from "lucide-react";
+import { Globe, Plus, Radio, SquareTerminal, Terminal } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { problemOf } from "../connection/problem.ts";
 import { showName } from "../files/paths.ts";
+import { RequestsPanel } from "../requests/requests-panel.tsx";
 import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
 import { ConsolePanel } from "./console-panel.tsx";
 import { TerminalPane } from "./terminal-pane.tsx";
 
 const consoleTab = "console";
+const requestsTab = "requests";
 
-/** Console and terminals as tabs. `onShowWeb` is there while the web view is closed. */
+/** Console, visitors' requests and terminals as tabs. `onShowWeb` is there while the web view is closed. */
 export function OutputArea({ visible, onShowWeb }: { visible: boolean; onShowWeb?: (() => void) | undefined }) {
 	const { terminals, memory, rights, runner, state } = useWorkspace();
 	const ids = useStore(terminals.list);
@@ -19,12 +21,13 @@ export function OutputArea({ visible, onShowWeb }: { visible: boolean; onShowWeb
 	const { runs } = useStore(runner.state);
 	const [wanted, setWanted] = useState(memory.get().rightTab);
 	const [pending, setPending] = useState(false);
-	const selected = ids.includes(wanted) ? wanted : consoleTab;
+	const exists = ids.includes(wanted) || (wanted === requestsTab && mayEdit);
+	const selected = exists ? wanted : consoleTab;
 
 	function select(id: string): void {
 		setWanted(id);
 		memory.change({ rightTab: id });
-		if (id !== consoleTab) terminals.attach(id).focus();
+		if (id !== consoleTab && id !== requestsTab) terminals.attach(id).focus();
 	}
 	// A run started here is looked at.
 	const shownRun = useRef(runs);
@@ -52,6 +55,8 @@ export function OutputArea({ visible, onShowWeb }: { visible: boolean; onShowWeb
 
 	const tabs = [
 		{ id: consoleTab, label: "Console", icon: <SquareTerminal aria-hidden /> },
+		// Visitors' addresses are not for everyone who may look at the project.
+		...(mayEdit ? [{ id: requestsTab, label: "Requests", icon: <Radio aria-hidden /> }] : []),
 		...ids.map((id, index) => {
 			const title = ptys?.find((pty) => pty.ptyId === id)?.title;
 			return {
@@ -93,6 +98,11 @@ export function OutputArea({ visible, onShowWeb }: { visible: boolean; onShowWeb
 			<TabPanel tabs="output" id={consoleTab} hidden={selected !== consoleTab} className="ide-output-panel">
 				<ConsolePanel visible={visible && selected === consoleTab} />
 			</TabPanel>
+			{mayEdit && (
+				<TabPanel tabs="output" id={requestsTab} hidden={selected !== requestsTab} className="ide-output-panel">
+					<RequestsPanel visible={visible && selected === requestsTab} />
+				</TabPanel>
+			)}
 			{ids.map((id) => (
 				<TabPanel key={id} tabs="output" id={id} hidden={selected !== id} className="ide-output-panel">
 					<section className="ide-console" aria-label="Terminal">
