@@ -27,7 +27,8 @@ export interface CertificateOptions {
 export interface Certificates {
 	/** All custom domains that this node serves, now and from now on. */
 	wantDomains(domains: readonly string[]): void;
-	close(): void;
+	/** Resolves when nothing is written any more; an order under way is left to the next start. */
+	close(): Promise<void>;
 }
 
 /** File in which `doctor` looks how it stands. */
@@ -120,6 +121,7 @@ export async function startCertificates(options: CertificateOptions): Promise<Ce
 		close() {
 			files.close();
 			issuing?.keeper.close();
+			return writing;
 		},
 	};
 }

@@ -16,6 +16,8 @@ const log = createLog("test", "silent");
 let edge: TestEdge;
 let acme: AcmeServer;
 let directory: string;
+/** The tokens that were given to the edge, each time. */
+let published: string[][] = [];
 
 beforeAll(async () => {
 	edge = await startEdge("apps.test", {
@@ -30,6 +32,7 @@ beforeAll(async () => {
 afterAll(() => edge?.release());
 
 beforeEach(async () => {
+	published = [];
 	directory = await mkdtemp(join(tmpdir(), "repldock-acme-"));
 	acme = await startAcmeServer({ httpPort: edge.port, lookUp });
 });
@@ -49,7 +52,10 @@ async function issuer(dnsHook?: string): Promise<Issuer> {
 		directoryUrl: acme.directoryUrl,
 		email: "operator@example.com",
 		accountKey: await makeAccountKey(),
-		publish: edge.edge.replaceChallenges,
+		async publish(challenges) {
+			published.push(challenges.map(({ token }) => token));
+			await edge.edge.replaceChallenges(challenges);
+		},
 		dns: dnsHook ? createDnsHook(dnsHook) : undefined,
 		log,
 		pollMs: { least: 20, most: 100 },
@@ -72,7 +78,8 @@ test("a domain proves itself at the edge over HTTP, and the token is gone afterw
 	const certificate = readCertificate(pair);
 	expect(certificate.names).toEqual(["shop.example"]);
 	expect(acme.accounts()).toEqual([{ contact: ["mailto:operator@example.com"], agreed: true }]);
-	const answer = await edge.visit("shop.example", { path: "/.well-known/acme-challenge/anything" });
+	expect(published).toEqual([[expect.any(String)], []]);
+	const answer = await edge.visit("shop.example", { path: `/.well-known/acme-challenge/${published[0]?.[0]}` });
 	expect(answer.status).toBe(404);
 });
 

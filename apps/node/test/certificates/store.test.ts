@@ -44,7 +44,7 @@ async function startLocal(names: string[], files: { certificate: string; key: st
 test("the local authority signs hosts, wildcards and addresses, and is the same after a restart", async () => {
 	const first = await startLocal(["localhost", "127.0.0.1", "*.apps.localhost"]);
 	await until(async () => first.given().length === 3);
-	first.certificates.close();
+	await first.certificates.close();
 	const authority = new X509Certificate(await readFile(join(directory, "certificates/authority.crt")));
 	expect(authority.ca).toBe(true);
 	for (const { certificate } of first.given())
@@ -52,7 +52,7 @@ test("the local authority signs hosts, wildcards and addresses, and is the same 
 
 	const second = await startLocal(["localhost", "127.0.0.1", "*.apps.localhost"]);
 	await until(async () => second.given().length === 3);
-	second.certificates.close();
+	await second.certificates.close();
 	expect(
 		second
 			.given()
@@ -73,14 +73,14 @@ test("custom domains get their certificates when they come, and lose them when t
 	certificates.wantDomains(["blog.example"]);
 	await until(async () => names().length === 2);
 	expect(names()).toEqual(["blog.example", "localhost"]);
-	certificates.close();
+	await certificates.close();
 });
 
 test("keys and certificates are for root's eyes alone", async () => {
 	const { certificates, given } = await startLocal(["localhost"]);
 	await until(async () => given().length === 1);
 	await until(async () => (await readdir(join(directory, "certificates"))).includes("status.json"));
-	certificates.close();
+	await certificates.close();
 	const entries = await readdir(join(directory, "certificates"), { recursive: true, withFileTypes: true });
 	for (const entry of entries) {
 		const { mode } = await stat(join(entry.parentPath, entry.name));
@@ -148,7 +148,7 @@ test("names that the operator's files cover are not asked for", async () => {
 	);
 	await until(async () => given().length === 2);
 	expect(names()).toEqual(["*.apps.example", "example.com"]);
-	certificates.close();
+	await certificates.close();
 });
 
 test("a renewal comes after two thirds of a certificate's life, not all at once", () => {
