@@ -117,39 +117,24 @@ test("a refusal is an error, and the hook's record is taken away all the same", 
 	await own.issue("a.example");
 });
 
-function keep(own: Issuer): { keeper: Keeper; latest: () => Certificate[]; opened: Promise<void> } {
+async function keep(own: Issuer): Promise<{ keeper: Keeper; latest: () => Certificate[] }> {
 	let latest: Certificate[] = [];
-	const made = openStore(directory).then((store) =>
-		createKeeper({
-			store,
-			issuer: own,
-			onChange: (certificates) => {
-				latest = certificates;
-			},
-			log,
-			retryFirstMs: 20,
-			retryMostMs: 50,
-		}),
-	);
-	let keeper: Keeper | undefined;
-	const opened = made.then((value) => {
-		keeper = value;
-	});
-	return {
-		keeper: {
-			want: (names) => keeper?.want(names),
-			status: () => keeper?.status() ?? [],
-			close: () => keeper?.close(),
+	const keeper = createKeeper({
+		store: await openStore(directory),
+		issuer: own,
+		onChange: (certificates) => {
+			latest = certificates;
 		},
-		latest: () => latest,
-		opened,
-	};
+		log,
+		retryFirstMs: 20,
+		retryMostMs: 50,
+	});
+	return { keeper, latest: () => latest };
 }
 
 test("a certificate is renewed before it ends, and a failed renewal leaves the present one in place", async () => {
 	acme.lifetimeMs = 3_000;
-	const { keeper, latest, opened } = keep(await issuer());
-	await opened;
+	const { keeper, latest } = await keep(await issuer());
 	acme.fail("order");
 	keeper.want(["shop.example"]);
 	await until(async () => latest().length === 1);

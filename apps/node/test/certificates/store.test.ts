@@ -22,23 +22,26 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
-async function startLocal(names: string[], files: { certificate: string; key: string }[] = []) {
+async function startLocal(names: string[], files: { certificate: string; key: string }[] = [], domains: string[] = []) {
+	const counts: number[] = [];
 	let given: readonly EdgeCertificate[] = [];
 	const certificates: Certificates = await startCertificates({
 		source: "local",
 		directory: join(directory, "certificates"),
 		names,
+		domains,
 		files,
 		acme: { directoryUrl: "http://127.0.0.1:9", email: undefined, dnsHook: undefined },
 		edge: {
 			replaceCertificates: async (list) => {
 				given = list;
+				counts.push(list.length);
 			},
 			replaceChallenges: async () => undefined,
 		},
 		log,
 	});
-	return { certificates, given: () => given, names: () => given.flatMap((one) => one.names).sort() };
+	return { certificates, counts, given: () => given, names: () => given.flatMap((one) => one.names).sort() };
 }
 
 test("the local authority signs hosts, wildcards and addresses, and is the same after a restart", async () => {
@@ -64,6 +67,15 @@ test("the local authority signs hosts, wildcards and addresses, and is the same 
 			.map(({ id }) => id)
 			.sort(),
 	);
+});
+
+test("an agent that starts anew gives the edge all that is kept at once, so that no handshake fails meanwhile", async () => {
+	const first = await startLocal(["localhost", "*.apps.localhost"], [], ["shop.example"]);
+	await until(async () => first.given().length === 3);
+	await first.certificates.close();
+	const second = await startLocal(["localhost", "*.apps.localhost"], [], ["shop.example"]);
+	expect(second.counts).toEqual([3]);
+	await second.certificates.close();
 });
 
 test("custom domains get their certificates when they come, and lose them when they go", async () => {

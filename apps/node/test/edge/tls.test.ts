@@ -286,8 +286,8 @@ test("WebSockets pass over TLS, at an app's own name and at a custom domain", as
 	});
 	for (const host of ["chat.apps.test", "example.org"]) {
 		const socket = new WebSocket(`wss://127.0.0.1:${edge.httpsPort}/`, {
-			ca: authority.certificate,
-			servername: host,
+			createConnection: () =>
+				tlsConnect({ host: "127.0.0.1", port: edge.httpsPort, ca: authority.certificate, servername: host }),
 			headers: { host: `${host}:${edge.httpsPort}` },
 		});
 		await once(socket, "open");
