@@ -221,13 +221,12 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 			.containerEnded(event.projectId, event.containerId)
 			.catch(reportTo(log, "an ended container was not cleared away"));
 	}, events.signal);
-	const certificates = await startNodeCertificates(config, paths, edge, log);
-	cleanup.push("certificates", () => certificates?.close());
-	const tellDomains = () => {
+	const placedDomains = () => {
 		const placed = placements.projects().flatMap((projectId) => placements.find(projectId) ?? []);
-		certificates?.wantDomains(placed.flatMap(({ want, domains }) => (want === "purged" ? [] : domains)));
+		return placed.flatMap(({ want, domains }) => (want === "purged" ? [] : domains));
 	};
-	tellDomains();
+	const certificates = await startNodeCertificates(config, paths, edge, placedDomains(), log);
+	cleanup.push("certificates", () => certificates?.close());
 	await routes.publish().catch(reportTo(log, "the edge has no routes yet"));
 	void edge.watch(stopped.signal);
 	void requests.run(stopped.signal);
@@ -270,7 +269,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 			for (const placement of desired) {
 				if (before.get(placement.projectId) !== placement.rightsVersion) tellRights(placement);
 			}
-			tellDomains();
+			certificates?.wantDomains(placedDomains());
 			for (const projectId of before.keys()) if (!placements.find(projectId)) routes.update(projectId);
 			gateway.recheck();
 		},

@@ -23,6 +23,7 @@ export async function startNodeCertificates(
 	config: NodeConfig,
 	paths: NodePaths,
 	edge: Edge,
+	domains: readonly string[],
 	log: Logger,
 ): Promise<Certificates | undefined> {
 	if (config.tls === "off") return undefined;
@@ -31,6 +32,7 @@ export async function startNodeCertificates(
 		source: config.tls,
 		directory: paths.certificates,
 		names: [host(config.siteUrl), host(gatewayUrl(config)), `*.${config.appsDomain}`],
+		domains,
 		files: config.tlsCertificates.map((certificate, index) => ({ certificate, key: config.tlsKeys[index] ?? "" })),
 		acme: { directoryUrl: config.acmeDirectory, email: config.acmeEmail, dnsHook: config.acmeDnsHook },
 		edge,

@@ -25,7 +25,7 @@ export async function checkCertificates(settings: Settings): Promise<Finding[]> 
 	const findings = await Promise.all(
 		(environment.REPLDOCK_TLS_CERTIFICATE ?? "").split(",").filter(Boolean).map(checkFile),
 	);
-	findings.push(...(await checkIssued(settings)));
+	if (source !== "files") findings.push(...(await checkIssued(settings)));
 	if (source === "local" && !settings.appsDomain.includes(".")) {
 		findings.push({
 			name: "certificates",

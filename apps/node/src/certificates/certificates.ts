@@ -18,6 +18,8 @@ export interface CertificateOptions {
 	directory: string;
 	/** Names of the site, the gateway and the apps' wildcard. */
 	names: readonly string[];
+	/** Custom domains that this node serves already. */
+	domains: readonly string[];
 	files: readonly CertificateFiles[];
 	acme: { directoryUrl: string; email: string | undefined; dnsHook: string | undefined };
 	edge: Pick<Edge, "replaceCertificates" | "replaceChallenges">;
@@ -27,7 +29,8 @@ export interface CertificateOptions {
 export interface Certificates {
 	/** All custom domains that this node serves, now and from now on. */
 	wantDomains(domains: readonly string[]): void;
-	close(): void;
+	/** Resolves when nothing is written any more; an order under way is left to the next start. */
+	close(): Promise<void>;
 }
 
 /** File in which `doctor` looks how it stands. */
@@ -38,7 +41,8 @@ export async function startCertificates(options: CertificateOptions): Promise<Ce
 	const { source, directory, edge, log } = options;
 	const store = await openStore(directory);
 	let ownCertificates: Certificate[] = [];
-	let domains: readonly string[] = [];
+	let { domains } = options;
+	let isComplete = false;
 	let writing = Promise.resolve();
 
 	const files = await watchFiles({
@@ -51,6 +55,8 @@ export async function startCertificates(options: CertificateOptions): Promise<Ce
 	});
 
 	function send() {
+		// An edge that outlived the last agent has all of them: it is not to have fewer until they are read from disk.
+		if (!isComplete) return;
 		edge
 			.replaceCertificates([...files.certificates, ...ownCertificates].map(forEdge))
 			.catch((error: unknown) => log.error({ err: error }, "the edge did not take the certificates"));
@@ -110,6 +116,8 @@ export async function startCertificates(options: CertificateOptions): Promise<Ce
 	}
 
 	wantNames();
+	await issuing?.keeper.loaded();
+	isComplete = true;
 	// Even when there is none yet: until the first list the edge lets visitors wait.
 	send();
 	return {
@@ -120,6 +128,7 @@ export async function startCertificates(options: CertificateOptions): Promise<Ce
 		close() {
 			files.close();
 			issuing?.keeper.close();
+			return writing;
 		},
 	};
 }

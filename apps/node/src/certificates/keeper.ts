@@ -22,6 +22,8 @@ export interface CertificateStatus {
 export interface Keeper {
 	/** All names that are wanted from now on; repeating it is harmless. */
 	want(names: readonly string[]): void;
+	/** Resolves when those that are on disk have been read, for all names wanted up to now. */
+	loaded(): Promise<void>;
 	status(): CertificateStatus[];
 	close(): void;
 }
@@ -66,6 +68,7 @@ export function createKeeper(options: {
 	const { store, issuer, log } = options;
 	const kept = new Map<string, Kept>();
 	const queue: string[] = [];
+	let loading: Promise<unknown> = Promise.resolve();
 	let underWay = 0;
 	let closed = false;
 
@@ -166,9 +169,12 @@ export function createKeeper(options: {
 					backoff: createBackoff(options.retryFirstMs ?? 5 * 60_000, options.retryMostMs ?? 12 * 60 * 60_000),
 				};
 				kept.set(name, entry);
-				void begin(name, entry);
+				loading = Promise.all([loading, begin(name, entry)]);
 			}
 			if (changed) tell();
+		},
+		async loaded() {
+			await loading;
 		},
 		status,
 		close() {

@@ -16,6 +16,8 @@ const log = createLog("test", "silent");
 let edge: TestEdge;
 let acme: AcmeServer;
 let directory: string;
+/** The tokens that were given to the edge, each time. */
+let published: string[][] = [];
 
 beforeAll(async () => {
 	edge = await startEdge("apps.test", {
@@ -32,6 +34,7 @@ beforeAll(async () => {
 afterAll(() => edge?.release());
 
 beforeEach(async () => {
+	published = [];
 	directory = await mkdtemp(join(tmpdir(), "repldock-acme-"));
 	acme = await startAcmeServer({ httpPort: edge.port, lookUp });
 });
@@ -51,7 +54,10 @@ async function issuer(dnsHook?: string): Promise<Issuer> {
 		directoryUrl: acme.directoryUrl,
 		email: "operator@example.com",
 		accountKey: await makeAccountKey(),
-		publish: edge.edge.replaceChallenges,
+		async publish(challenges) {
+			published.push(challenges.map(({ token }) => token));
+			await edge.edge.replaceChallenges(challenges);
+		},
 		dns: dnsHook ? createDnsHook(dnsHook) : undefined,
 		log,
 		pollMs: { least: 20, most: 100 },
@@ -74,7 +80,8 @@ test("a domain proves itself at the edge over HTTP, and the token is gone afterw
 	const certificate = readCertificate(pair);
 	expect(certificate.names).toEqual(["shop.example"]);
 	expect(acme.accounts()).toEqual([{ contact: ["mailto:operator@example.com"], agreed: true }]);
-	const answer = await edge.visit("shop.example", { path: "/.well-known/acme-challenge/anything" });
+	expect(published).toEqual([[expect.any(String)], []]);
+	const answer = await edge.visit("shop.example", { path: `/.well-known/acme-challenge/${published[0]?.[0]}` });
 	expect(answer.status).toBe(404);
 });
 
@@ -112,39 +119,24 @@ test("a refusal is an error, and the hook's record is taken away all the same", 
 	await own.issue("a.example");
 });
 
-function keep(own: Issuer): { keeper: Keeper; latest: () => Certificate[]; opened: Promise<void> } {
+async function keep(own: Issuer): Promise<{ keeper: Keeper; latest: () => Certificate[] }> {
 	let latest: Certificate[] = [];
-	const made = openStore(directory).then((store) =>
-		createKeeper({
-			store,
-			issuer: own,
-			onChange: (certificates) => {
-				latest = certificates;
-			},
-			log,
-			retryFirstMs: 20,
-			retryMostMs: 50,
-		}),
-	);
-	let keeper: Keeper | undefined;
-	const opened = made.then((value) => {
-		keeper = value;
-	});
-	return {
-		keeper: {
-			want: (names) => keeper?.want(names),
-			status: () => keeper?.status() ?? [],
-			close: () => keeper?.close(),
+	const keeper = createKeeper({
+		store: await openStore(directory),
+		issuer: own,
+		onChange: (certificates) => {
+			latest = certificates;
 		},
-		latest: () => latest,
-		opened,
-	};
+		log,
+		retryFirstMs: 20,
+		retryMostMs: 50,
+	});
+	return { keeper, latest: () => latest };
 }
 
 test("a certificate is renewed before it ends, and a failed renewal leaves the present one in place", async () => {
 	acme.lifetimeMs = 3_000;
-	const { keeper, latest, opened } = keep(await issuer());
-	await opened;
+	const { keeper, latest } = await keep(await issuer());
 	acme.fail("order");
 	keeper.want(["shop.example"]);
 	await until(async () => latest().length === 1);

@@ -22,29 +22,32 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
-async function startLocal(names: string[], files: { certificate: string; key: string }[] = []) {
+async function startLocal(names: string[], files: { certificate: string; key: string }[] = [], domains: string[] = []) {
+	const counts: number[] = [];
 	let given: readonly EdgeCertificate[] = [];
 	const certificates: Certificates = await startCertificates({
 		source: "local",
 		directory: join(directory, "certificates"),
 		names,
+		domains,
 		files,
 		acme: { directoryUrl: "http://127.0.0.1:9", email: undefined, dnsHook: undefined },
 		edge: {
 			replaceCertificates: async (list) => {
 				given = list;
+				counts.push(list.length);
 			},
 			replaceChallenges: async () => undefined,
 		},
 		log,
 	});
-	return { certificates, given: () => given, names: () => given.flatMap((one) => one.names).sort() };
+	return { certificates, counts, given: () => given, names: () => given.flatMap((one) => one.names).sort() };
 }
 
 test("the local authority signs hosts, wildcards and addresses, and is the same after a restart", async () => {
 	const first = await startLocal(["localhost", "127.0.0.1", "*.apps.localhost"]);
 	await until(async () => first.given().length === 3);
-	first.certificates.close();
+	await first.certificates.close();
 	const authority = new X509Certificate(await readFile(join(directory, "certificates/authority.crt")));
 	expect(authority.ca).toBe(true);
 	for (const { certificate } of first.given())
@@ -52,7 +55,7 @@ test("the local authority signs hosts, wildcards and addresses, and is the same 
 
 	const second = await startLocal(["localhost", "127.0.0.1", "*.apps.localhost"]);
 	await until(async () => second.given().length === 3);
-	second.certificates.close();
+	await second.certificates.close();
 	expect(
 		second
 			.given()
@@ -66,6 +69,15 @@ test("the local authority signs hosts, wildcards and addresses, and is the same 
 	);
 });
 
+test("an agent that starts anew gives the edge all that is kept at once, so that no handshake fails meanwhile", async () => {
+	const first = await startLocal(["localhost", "*.apps.localhost"], [], ["shop.example"]);
+	await until(async () => first.given().length === 3);
+	await first.certificates.close();
+	const second = await startLocal(["localhost", "*.apps.localhost"], [], ["shop.example"]);
+	expect(second.counts).toEqual([3]);
+	await second.certificates.close();
+});
+
 test("custom domains get their certificates when they come, and lose them when they go", async () => {
 	const { certificates, names } = await startLocal(["localhost"]);
 	certificates.wantDomains(["shop.example", "blog.example"]);
@@ -73,14 +85,14 @@ test("custom domains get their certificates when they come, and lose them when t
 	certificates.wantDomains(["blog.example"]);
 	await until(async () => names().length === 2);
 	expect(names()).toEqual(["blog.example", "localhost"]);
-	certificates.close();
+	await certificates.close();
 });
 
 test("keys and certificates are for root's eyes alone", async () => {
 	const { certificates, given } = await startLocal(["localhost"]);
 	await until(async () => given().length === 1);
 	await until(async () => (await readdir(join(directory, "certificates"))).includes("status.json"));
-	certificates.close();
+	await certificates.close();
 	const entries = await readdir(join(directory, "certificates"), { recursive: true, withFileTypes: true });
 	for (const entry of entries) {
 		const { mode } = await stat(join(entry.parentPath, entry.name));
@@ -148,7 +160,7 @@ test("names that the operator's files cover are not asked for", async () => {
 	);
 	await until(async () => given().length === 2);
 	expect(names()).toEqual(["*.apps.example", "example.com"]);
-	certificates.close();
+	await certificates.close();
 });
 
 test("a renewal comes after two thirds of a certificate's life, not all at once", () => {
