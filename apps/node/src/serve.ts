@@ -111,7 +111,10 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		diskUsage: volumes.usage,
 		containerState: placements.life,
 		container: placements.present,
-		ensureRunning: placements.ensureRunning,
+		async ensureRunning(projectId) {
+			await sleep.disturb(projectId);
+			return placements.ensureRunning(projectId);
+		},
 		readListeningPorts,
 		holder: { ...holder, ptys: programs.ptys },
 		onPorts(projectId, ports) {

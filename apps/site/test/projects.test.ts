@@ -204,6 +204,7 @@ test("the OpenAPI document names every route, and templates need no sign-in", as
 			"get /projects",
 			"post /projects",
 			"get /projects/{id}",
+			"patch /admin/projects/{id}",
 			"patch /projects/{id}",
 			"delete /projects/{id}",
 			"post /projects/{id}/restore",

@@ -20,7 +20,8 @@ local noted, noted_count, noted_most = {}, 0, 4096
 local function note_end(project_id)
 	local now = ngx.time()
 	local before = noted[project_id]
-	if before == now then
+	-- Asked last, since it costs most: those who may not wake a project do not keep it awake either.
+	if before == now or crawlers.is_one(ngx.var.http_user_agent) then
 		return
 	end
 	if not before then
@@ -49,16 +50,14 @@ function module.begin(project_id)
 	ngx.var.active_project = project_id
 end
 
--- The request is over. Those who may not wake a project do not keep it awake either.
+-- The request is over.
 function module.finish()
 	local project_id = ngx.var.active_project
 	if not project_id or project_id == "" then
 		return
 	end
 	visits:incr(counter(project_id), -1)
-	if not crawlers.is_one(ngx.var.http_user_agent) then
-		note_end(project_id)
-	end
+	note_end(project_id)
 end
 
 local function idle_ms(project_id)

@@ -93,6 +93,7 @@ return {
 		title = "This app could not start",
 		text = "It was asleep, and its program ended when it was started again.",
 		retry = 5,
+		action = "Go to Repldock",
 	},
 	nothing_listens = {
 		status = 503,

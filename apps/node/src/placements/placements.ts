@@ -1,11 +1,11 @@
 import { type DesiredPlacement, type ObservedPlacement, RepldockError } from "@repldock/protocol";
-import { createBackoff } from "@repldock/service";
 import type { ContainerStatus } from "../host.ts";
 import { reconcile, type Step } from "../reconcile/reconcile.ts";
 import { createArrivals } from "./arrivals.ts";
 import type { ContainerLife } from "./container-life.ts";
 import { type ContainersOptions, createContainers, type RunningContainer } from "./containers.ts";
 import { createQueues } from "./queues.ts";
+import { createRetry } from "./retry.ts";
 import { readState, writeState } from "./state-file.ts";
 
 export interface PlacementsOptions extends ContainersOptions {
@@ -26,8 +26,8 @@ export interface Placements {
 	 */
 	wait(projectId: string, wantVersion: number, timeoutMs: number): Promise<DesiredPlacement>;
 	life(projectId: string): ContainerLife;
+	/** The container while it runs; `present` also while it is paused. */
 	running(projectId: string): RunningContainer | undefined;
-	/** The container while it runs or is paused. */
 	present(projectId: string): RunningContainer | undefined;
 	/**
 	 * Makes sure that the project's container runs, be it paused or not there; many callers share one start.
@@ -47,6 +47,8 @@ export interface Placements {
 	close(): void;
 }
 
+const retryTimes = { firstMs: 1_000, mostMs: 30_000 };
+
 const isAlive = ({ state }: ContainerStatus) => state === "running" || state === "paused";
 
 export function createPlacements(options: PlacementsOptions): Placements {
@@ -58,9 +60,8 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	const arrivals = createArrivals();
 	const queues = createQueues();
 	const starts = new Map<string, Promise<RunningContainer>>();
-	const backoff = createBackoff(options.retry?.firstMs ?? 1_000, options.retry?.mostMs ?? 30_000);
-	let retryTimer: NodeJS.Timeout | undefined;
-	let closed = false;
+	/** The site tells what it wants only when that changes, so what failed is tried again from here. */
+	const retry = createRetry(() => void queues.run("reconcile", bringAbout), options.retry ?? retryTimes);
 	let saving: Promise<void> = Promise.resolve();
 
 	function save(): Promise<void> {
@@ -107,22 +108,14 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	}
 
 	async function bringAbout(): Promise<void> {
-		clearTimeout(retryTimer);
-		retryTimer = undefined;
+		retry.begin();
 		try {
-			if (await carryOutAll()) backoff.reset();
-			else reconcileLater();
+			if (await carryOutAll()) retry.succeeded();
+			else retry.later();
 		} catch (error) {
 			log.error({ err: error }, "the node's containers and volumes could not be looked at");
-			reconcileLater();
+			retry.later();
 		}
-	}
-
-	/** The site tells what it wants only when that changes, so what failed is tried again from here. */
-	function reconcileLater() {
-		if (closed) return;
-		retryTimer ??= setTimeout(() => void queues.run("reconcile", bringAbout), backoff.nextMs());
-		retryTimer.unref();
 	}
 
 	/** Runs all steps side by side, so that one project's trouble is not the others'. @returns whether all succeeded. */
@@ -205,7 +198,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			})
 			.catch((error: unknown) => {
 				// What a failed start could not clear away itself is removed by a look at the node.
-				reconcileLater();
+				retry.later();
 				throw error;
 			})
 			.finally(() => {
@@ -249,7 +242,6 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		},
 
 		find: (projectId) => desired.get(projectId),
-
 		async wait(projectId, wantVersion, timeoutMs) {
 			const isHere = () => (desired.get(projectId)?.wantVersion ?? -1) >= wantVersion;
 			await arrivals.until(projectId, isHere, timeoutMs);
@@ -288,11 +280,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		},
 
 		projects: () => [...desired.keys()],
-
-		close() {
-			closed = true;
-			clearTimeout(retryTimer);
-		},
+		close: retry.close,
 
 		observed(projectIds = [...desired.keys()]) {
 			return projectIds.flatMap((projectId) => {

@@ -9,7 +9,7 @@ export interface Sleep {
 	check(): Promise<void>;
 	/** It is about to be paused or stopped for want of use: visits must ask the agent. */
 	isFallingAsleep(projectId: string): boolean;
-	/** Somebody came: falling asleep is given up, or waited for if it is too late for that. */
+	/** Somebody needs it now: falling asleep is given up, or waited for if it is too late for that. */
 	disturb(projectId: string): Promise<void>;
 	/** Pages or terminals may have connected: a paused container that has some goes on. */
 	attend(projectId: string): void;
@@ -105,6 +105,7 @@ export function createSleep(options: SleepOptions): Sleep {
 		isFallingAsleep: (projectId) => falling.has(projectId),
 
 		async disturb(projectId) {
+			watch.use(projectId);
 			const attempt = falling.get(projectId);
 			if (!attempt) return;
 			attempt.disturbed = true;

@@ -26,6 +26,8 @@ export function sleepStep(state: ContainerState, unusedMs: number, times: SleepT
 export interface UseWatch {
 	/** @returns for how long it is unused; 0 while it is in use, and at the first look. */
 	look(projectId: string, state: ContainerState, use: Use): number;
+	/** Somebody needs its container now. */
+	use(projectId: string): void;
 	/** Forgets projects whose container is gone. */
 	keepOnly(isPresent: (projectId: string) => boolean): void;
 }
@@ -42,6 +44,11 @@ export function createUseWatch(now: () => number = Date.now): UseWatch {
 			const usedAtMs = inUse || woke || !before ? now() : Math.max(before.usedAtMs, visitedAtMs);
 			known.set(projectId, { usedAtMs, state });
 			return Math.max(0, now() - usedAtMs);
+		},
+
+		use(projectId) {
+			const before = known.get(projectId);
+			if (before) known.set(projectId, { ...before, usedAtMs: now() });
 		},
 
 		keepOnly(isPresent) {

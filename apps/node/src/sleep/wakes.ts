@@ -122,12 +122,10 @@ export function createWakes(options: WakesOptions): Wakes {
 		// Its owner stopped it, or took it away.
 		if (placements.find(projectId)?.want !== "running") return;
 		const exitCode = options.console.state(projectId)?.exitCode ?? null;
+		const ending = exitCode === null ? "ended" : `ended with exit code ${exitCode}`;
 		throw new WakeFailed({
 			code: "container_failed",
-			detail:
-				exitCode === null
-					? "The app's program ended before it listened."
-					: `The app's program ended with exit code ${exitCode} before it listened.`,
+			detail: `The app's program ${ending} before it listened. Open the project to mend it, then press Run.`,
 			exitCode,
 			lines: await readLines(projectId),
 		});

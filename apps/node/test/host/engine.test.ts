@@ -220,7 +220,12 @@ test("containers live on while the engine restarts, and events come again", asyn
 	const abort = new AbortController();
 	const told = listen(abort.signal);
 	const container = await machine.startContainer();
+	const paused = await machine.startContainer();
+	await machine.engine.pauseContainer(paused.id);
 	await machine.restartEngine();
+	expect(await machine.engine.inspectContainer(paused.id)).toMatchObject({ state: "paused", pid: paused.pid });
+	await machine.engine.unpauseContainer(paused.id);
+	expect((await execute(machine.engine, paused.id, ["id", "-u"])).output).toBe("1000\n");
 	expect(await machine.engine.inspectContainer(container.id)).toMatchObject({ state: "running", pid: container.pid });
 	expect((await execute(machine.engine, container.id, ["id", "-u"])).output).toBe("1000\n");
 	const later = await machine.startContainer();

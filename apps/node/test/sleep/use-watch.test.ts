@@ -43,6 +43,10 @@ test("a program of somebody who is not connected wakes it for the whole time", (
 	now = 500;
 	expect(watch.look("p", "paused", unused)).toBe(500);
 	expect(watch.look("p", "running", unused)).toBe(0);
+	now = 505;
+	expect(watch.look("p", "running", unused)).toBe(5);
+	watch.use("p");
+	expect(watch.look("p", "running", unused)).toBe(0);
 	now = 510;
 	watch.keepOnly(() => false);
 	expect(watch.look("p", "running", unused)).toBe(0);
