@@ -1,9 +1,17 @@
 import { createHash } from "node:crypto";
 import { realpathSync } from "node:fs";
+import { isIPv4 } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Config, parse, readConfig } from "@repldock/service";
+
+function parseAddress(text: string): string | undefined {
+	if (text === "") return undefined;
+	// Such addresses would be everybody's or nobody's.
+	if (!isIPv4(text) || /^(?:0|127|22[4-9]|2[3-5]\d)\./.test(text)) throw new Error("is not an IPv4 address of one machine");
+	return text;
+}
 
 /** Options of a node: the agent, its holder, engine and edge. */
 export const nodeOptions = {
@@ -30,6 +38,20 @@ export const nodeOptions = {
 		fallback: "8080",
 		parse: parse.integer(1, 65_535),
 		description: "The TCP port that the edge listens on.",
+	},
+	appsAddress: {
+		variable: "REPLDOCK_APPS_ADDRESS",
+		fallback: "",
+		parse: parseAddress,
+		description:
+			"IPv4 address of this machine whose TCP ports 80 and 2001 to 65535 are the apps' ports; empty means that only `<port>--<slug>.<apps domain>` reaches them.",
+	},
+	answerTimeoutMs: {
+		variable: "REPLDOCK_ANSWER_TIMEOUT",
+		fallback: "10m",
+		parse: parse.duration,
+		description:
+			"How long an app may be silent before its answer begins, and within one; WebSockets and event streams are not limited.",
 	},
 	nodeName: {
 		variable: "REPLDOCK_NODE_NAME",
@@ -141,6 +163,7 @@ export function nodePaths(config: NodeConfig) {
 		instance,
 		bridge: `rd-${instance}`,
 		table: `rd_${instance}`,
+		appsTable: `rda_${instance}`,
 		agentSocket: join(run, "agent.sock"),
 		engineSocket: join(run, "docker.sock"),
 		edgeSocket: join(run, "edge.sock"),

@@ -3,6 +3,9 @@ import type { Logger } from "@repldock/service";
 import type { Edge } from "./host.ts";
 import type { Placements } from "./placements/placements.ts";
 
+/** `unsure`: the site has not said yet since this agent started, or the route is only about to be sent. */
+export type SlugKnowledge = "known" | "unknown" | "unsure";
+
 /** Keeps the edge's routes in step with placements and open ports. */
 export interface Routes {
 	/** Sends the full table. Call once, before the first change. */
@@ -10,10 +13,18 @@ export interface Routes {
 	/** Something of this project changed: slug, visibility, container or ports. */
 	update(projectId: string): void;
 	setPorts(projectId: string, ports: readonly OpenPort[]): void;
+	/** What is known of a slug that the edge does not have; routes that were on their way to it have arrived by then. */
+	lookUp(slug: string): Promise<SlugKnowledge>;
 }
 
-export function createRoutes(options: { edge: Edge; placements: Placements; log: Logger }): Routes {
-	const { edge, placements, log } = options;
+export function createRoutes(options: {
+	edge: Edge;
+	placements: Placements;
+	/** Whether the site has said since the start what this node is to have. */
+	isCurrent(): boolean;
+	log: Logger;
+}): Routes {
+	const { edge, placements, isCurrent, log } = options;
 	const ports = new Map<string, readonly OpenPort[]>();
 	/** Project id → the route as last sent. */
 	const sent = new Map<string, Route>();
@@ -21,17 +32,18 @@ export function createRoutes(options: { edge: Edge; placements: Placements; log:
 	let revision = Date.now();
 	/** Until then changes need not be sent: the first table has them. */
 	let published = false;
+	let lastSent: Promise<void> = Promise.resolve();
 
 	function route(placement: DesiredPlacement): Route {
 		const { projectId, slug, visibility } = placement;
 		const container = placements.running(projectId);
-		const visitable = container ? (ports.get(projectId) ?? []).filter(({ url }) => url !== null) : [];
+		const open = container ? (ports.get(projectId) ?? []) : [];
 		return {
 			slug,
 			projectId,
 			address: container?.address ?? null,
-			ports: visitable.map(({ port }) => port),
-			mainPort: visitable.find(({ main }) => main)?.port ?? null,
+			ports: open.flatMap(({ port, externals }) => externals.map((external) => ({ external, local: port }))),
+			mainPort: open.find(({ main }) => main)?.port ?? null,
 			visibility,
 			state: placements.life(projectId).state,
 		};
@@ -39,7 +51,7 @@ export function createRoutes(options: { edge: Edge; placements: Placements; log:
 
 	function send(set: Route[], removed: string[]) {
 		revision += 1;
-		edge
+		lastSent = edge
 			.changeRoutes({ revision, set, removed })
 			.catch((error: unknown) => log.error({ err: error }, "the edge did not take a change of routes"));
 	}
@@ -78,6 +90,13 @@ export function createRoutes(options: { edge: Edge; placements: Placements; log:
 		setPorts(projectId, open) {
 			ports.set(projectId, open);
 			this.update(projectId);
+		},
+
+		async lookUp(slug) {
+			await lastSent;
+			if ([...sent.values()].some((route) => route.slug === slug)) return "known";
+			const isPlaced = placements.projects().some((projectId) => placements.find(projectId)?.slug === slug);
+			return isPlaced || !published || !isCurrent() ? "unsure" : "unknown";
 		},
 	};
 }

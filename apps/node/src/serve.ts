@@ -9,6 +9,7 @@ import { readAccessSecret } from "./gateway/access.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { createHolderClient } from "./holder/client.ts";
 import { listen } from "./holder/listen.ts";
+import { firstAppPort } from "./host/apps-address.ts";
 import { createEdge } from "./host/edge.ts";
 import { createEngine } from "./host/engine.ts";
 import { openProjectFiles } from "./host/files/project-files.ts";
@@ -79,13 +80,18 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		log,
 	});
 	cleanup.push("placements", () => placements.close());
-	const routes = createRoutes({ edge, placements, log });
+	let heardDesired = false;
+	const routes = createRoutes({ edge, placements, isCurrent: () => heardDesired, log });
 
 	const workspaceDependencies: WorkspaceDependencies = {
 		log,
 		documentsDirectory: paths.documents,
 		toolchainEnvironment: await readToolchainEnvironment(),
-		apps: { domain: config.appsDomain, port: Number(new URL(config.siteUrl).port || 80) },
+		apps: {
+			domain: config.appsDomain,
+			port: Number(new URL(config.siteUrl).port || 80),
+			isRealPort: (port) => config.appsAddress !== undefined && port >= firstAppPort && port !== config.httpPort,
+		},
 		placement: placements.find,
 		async openFiles(projectId) {
 			await placements.ensureVolume(projectId);
@@ -110,6 +116,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		siteOrigins: () => welcome?.siteOrigins ?? [],
 		findPlacement: placements.find,
 		waitForPlacement: placements.wait,
+		lookUpSlug: routes.lookUp,
 		workspaces,
 		runner: createRunner(workspaceDependencies, workspaces),
 	});
@@ -189,6 +196,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		},
 		onDesired(desired) {
 			const before = new Map(placements.projects().map((id) => [id, placements.find(id)?.rightsVersion]));
+			heardDesired = true;
 			void placements.apply(desired).catch(reportTo(log, "the desired placements were not reached"));
 			for (const placement of desired) {
 				if (before.get(placement.projectId) !== placement.rightsVersion) tellRights(placement);

@@ -3,7 +3,8 @@ local options = {}
 
 local module = {}
 
--- Remembers the values: `source` (folder of the edge's files), `appsDomain`, `siteHost`, `containerSubnets` (CIDR).
+-- Remembers the values: `source` (folder of the edge's files), `appsDomain`, `siteHost`, `containerSubnets` (CIDR),
+-- `httpPort` (the edge's own), `realPorts` (whether a connection's port may be the app's).
 function module.set(values)
 	for name, value in pairs(values) do
 		options[name] = value

@@ -2,6 +2,7 @@
 local accept = require("repldock.accept")
 local cjson = require("cjson.safe")
 local options = require("repldock.options").values
+local ports = require("repldock.ports")
 local problems = require("repldock.problems")
 
 local module = {}
@@ -25,18 +26,13 @@ local function fill(values)
 	return (template:gsub("{{(%a+)}}", values))
 end
 
--- `:8080` as the visitor wrote it, nothing when the port is the scheme's own.
-local function visited_port()
-	return (ngx.var.http_host or ""):match(":%d+$") or ""
-end
-
 local function link(class, address, label)
 	-- In the IDE the page is in a frame; the site must not appear inside it.
 	return ('<a%s href="%s" target="_top">%s</a>'):format(class, escape(address), escape(label))
 end
 
 local function site_link(label)
-	local address = ngx.var.scheme .. "://" .. options.siteHost .. visited_port() .. "/"
+	local address = ngx.var.scheme .. "://" .. options.siteHost .. ports.own_port() .. "/"
 	return link(' class="button"', address, label) .. "\n"
 end
 
@@ -46,8 +42,7 @@ local function port_links(route)
 	end
 	local links = {}
 	for index, port in ipairs(route.ports) do
-		local address = ("//%d--%s.%s%s/"):format(port, route.slug, options.appsDomain, visited_port())
-		links[index] = ('<a href="%s">%d</a>'):format(escape(address), port)
+		links[index] = ('<a href="%s">%d</a>'):format(escape(ports.address(route, port.external)), port.external)
 	end
 	return "<p>These ports are open:</p>\n<nav>" .. table.concat(links) .. "</nav>\n"
 end
@@ -75,7 +70,10 @@ end
 local function json_body(problem, text, route)
 	local body = { code = problem.code, status = problem.status, detail = text }
 	if problem.shows_ports and route and #route.ports > 0 then
-		body.ports = route.ports
+		body.ports = {}
+		for index, port in ipairs(route.ports) do
+			body.ports[index] = port.external
+		end
 	end
 	return cjson.encode(body)
 end

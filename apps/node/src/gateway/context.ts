@@ -1,6 +1,7 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { AccessClaims, DesiredPlacement, TicketKey } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
+import type { SlugKnowledge } from "../routes.ts";
 import type { Runner } from "../workspace/runner.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
 
@@ -18,6 +19,8 @@ export interface GatewayDependencies {
 	findPlacement(projectId: string): DesiredPlacement | undefined;
 	/** @throws RepldockError `not_placed_here` after the time. */
 	waitForPlacement(projectId: string, wantVersion: number, timeoutMs: number): Promise<DesiredPlacement>;
+	/** What is known of a slug that the edge has no route for. */
+	lookUpSlug(slug: string): Promise<SlugKnowledge>;
 	workspaces: Workspaces;
 	runner: Runner;
 }

@@ -5,7 +5,7 @@ import type { GatewayDependencies, GatewayEnvironment } from "./context.ts";
 import { signVisit, verifyVisit } from "./visit.ts";
 
 /**
- * Questions of the edge about visitors of private apps; the edge lets nobody else ask them. The project's id is in
+ * Questions of the edge; it lets nobody else ask them. About visitors of private apps, the project's id is in
  * X-Repldock-Project, the visitor's token in X-Repldock-Access; 204 means "may".
  */
 export function edgeRoutes(dependencies: GatewayDependencies): Hono<GatewayEnvironment> {
@@ -26,6 +26,14 @@ export function edgeRoutes(dependencies: GatewayDependencies): Hono<GatewayEnvir
 		if (claims.visit !== projectId || !placement || claims.rightsVersion < placement.rightsVersion) {
 			throw new RepldockError("not_allowed", "Your access to this app has ended. Open it from the project again.");
 		}
+		return context.body(null, 204);
+	});
+
+	/** Asked before a visitor is told that a project does not exist: its slug is in X-Repldock-Slug. */
+	routes.get("/route", async (context) => {
+		const knowledge = await dependencies.lookUpSlug(context.req.header("X-Repldock-Slug") ?? "");
+		if (knowledge === "unknown") throw new RepldockError("not_found", "No project of this node has this address.");
+		if (knowledge === "unsure") throw new RepldockError("not_placed_here", "This node does not know its projects yet.");
 		return context.body(null, 204);
 	});
 

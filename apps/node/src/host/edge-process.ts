@@ -4,7 +4,7 @@ import { isIPv4 } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Debian's NGINX, started as `nginxProgram` with `edgeArguments`. It needs libnginx-mod-http-lua and lua-cjson. */
+/** Debian's NGINX, started as `edgeProgram` says. It needs libnginx-mod-http-lua and lua-cjson. */
 export const nginxProgram = "/usr/sbin/nginx";
 
 export interface EdgeOptions {
@@ -28,6 +28,10 @@ export interface EdgeOptions {
 	ipv6?: boolean;
 	/** Shared memory for routes; default 32 MiB, enough for about 60,000. */
 	routesMemoryBytes?: number;
+	/** Port of the transparent socket to which apps-address.ts brings the ports of the apps address. */
+	appsListenPort?: number;
+	/** How long an app may be silent before its answer begins; default 10 minutes. Sockets and event streams may be for days. */
+	answerTimeoutMs?: number;
 }
 
 /** NGINX's log, beside those of the other programs. */
@@ -100,8 +104,14 @@ function gatewayNames({ gatewayHost, appsDomain }: EdgeOptions): string {
 	return [...new Set([`node.${appsDomain}`, gatewayHost])].map(checkHost).join(" ");
 }
 
-function listenLines(port: string, ipv6: boolean, suffix: string): string {
-	const lines = [`listen 0.0.0.0:${port}${suffix};`, ...(ipv6 ? [`listen [::]:${port}${suffix};`] : [])];
+/** @param transparent must stand for every address: only then NGINX asks the kernel which port the visitor used. */
+function listenLines(port: string, ipv6: boolean, suffix: string, transparent: string | undefined): string {
+	const addresses = [
+		`0.0.0.0:${port}`,
+		...(ipv6 ? [`[::]:${port}`] : []),
+		...(transparent === undefined ? [] : [`0.0.0.0:${transparent}`]),
+	];
+	const lines = addresses.map((address) => `listen ${address}${suffix};`);
 	return lines.join("\n\t\t");
 }
 
@@ -114,6 +124,10 @@ export function renderEdgeConfiguration(options: EdgeOptions): string {
 	const ipv6 = options.ipv6 ?? hasIpv6();
 	const workers = options.workers ?? "auto";
 	const openFiles = mostOpenFiles();
+	const appsListenPort =
+		options.appsListenPort === undefined
+			? undefined
+			: checkWhole("The transparent port", options.appsListenPort, 1, 65535);
 	const values: Record<string, string> = {
 		source: checkPath(sourceDirectory),
 		directory: checkPath(join(options.dataDirectory, "edge")),
@@ -130,8 +144,11 @@ export function renderEdgeConfiguration(options: EdgeOptions): string {
 		siteNames: siteNames(options),
 		gatewayNames: gatewayNames(options),
 		containerSubnets: options.containerSubnets.map((subnet) => `"${checkSubnet(subnet)}"`).join(", "),
-		listen: listenLines(port, ipv6, ""),
-		listenDefault: listenLines(port, ipv6, " default_server backlog=4096"),
+		listen: listenLines(port, ipv6, "", appsListenPort),
+		listenDefault: listenLines(port, ipv6, " default_server backlog=4096", appsListenPort),
+		httpPort: port,
+		realPorts: String(appsListenPort !== undefined),
+		answerTimeout: checkWhole("The time for an answer", options.answerTimeoutMs ?? 600_000, 1, 2 ** 31 - 1),
 	};
 	const template = readFileSync(join(sourceDirectory, "nginx.conf"), "utf8");
 	return template.replace(/\{\{(\w+)\}\}/g, (_, name: string) => {
@@ -162,6 +179,14 @@ export async function prepareEdge(options: EdgeOptions): Promise<void> {
 export function edgeArguments(dataDirectory: string): string[] {
 	const directory = join(dataDirectory, "edge");
 	return ["-p", directory, "-c", join(directory, "nginx.conf"), "-e", edgeLog(dataDirectory)];
+}
+
+/** How the edge is started: NGINX itself, or a program that makes its transparent socket and becomes NGINX. */
+export function edgeProgram(options: EdgeOptions): { program: string; arguments: string[] } {
+	const nginx = edgeArguments(options.dataDirectory);
+	if (options.appsListenPort === undefined) return { program: nginxProgram, arguments: nginx };
+	const script = join(sourceDirectory, "transparent-listen.pl");
+	return { program: "/usr/bin/perl", arguments: [script, String(options.appsListenPort), nginxProgram, ...nginx] };
 }
 
 /** The last lines of the edge's log, for saying why it did not start; empty when there is none. */

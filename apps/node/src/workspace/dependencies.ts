@@ -2,6 +2,7 @@ import type { ContainerState, DesiredPlacement, OpenPort, Problem, PtyState } fr
 import type { Logger } from "@repldock/service";
 import type { StartMessage, StopMessage, WriteMessage } from "../holder/messages.ts";
 import type { ListeningPort, ProjectFiles } from "../host.ts";
+import type { AppAddresses } from "./urls.ts";
 
 /** The container of a project while it runs, as the placements know it. */
 export interface ProjectContainer {
@@ -17,8 +18,7 @@ export interface WorkspaceDependencies {
 	log: Logger;
 	/** Directory of all journals; one directory per project in it. */
 	documentsDirectory: string;
-	/** Domain of the apps' host names and the port that their URLs carry, for example `localhost` and 8080. */
-	apps: { domain: string; port: number };
+	apps: AppAddresses;
 	/** Variables of the toolchain image for every program; `${REPL_HOME}` in a value is the project folder. */
 	toolchainEnvironment: Readonly<Record<string, string>>;
 	placement(projectId: string): DesiredPlacement | undefined;

@@ -6,6 +6,8 @@ import { type ProjectFile, planPorts } from "./run/index.ts";
 export interface AppAddresses {
 	domain: string;
 	port: number;
+	/** Whether this port in an address is a port of the app: where the apps have an address of their own. Default: none is. */
+	isRealPort?(port: number): boolean;
 }
 
 /** What pages show of the ports that are listened on; those that nobody may visit have no URL. */
@@ -15,11 +17,20 @@ export function planOpenPorts(
 	slug: string,
 	apps: AppAddresses,
 ): OpenPort[] {
-	const { main, exposed } = planPorts(file, listening);
-	const suffix = `${apps.domain}${apps.port === 80 ? "" : `:${apps.port}`}/`;
-	return listening.map(({ port }) => ({
-		port,
-		url: exposed.includes(port) ? `http://${port === main ? "" : `${port}--`}${slug}.${suffix}` : null,
-		main: port === main,
-	}));
+	const { main, visited } = planPorts(file, listening);
+	return listening.map(({ port }) => {
+		// Those of `.replit` come first in the plan.
+		const externals = [...visited].flatMap(([external, local]) => (local === port ? [external] : []));
+		const [external] = externals;
+		if (port === main) return { port, externals, url: mainUrl(slug, apps), main: true };
+		return { port, externals, url: external === undefined ? null : portUrl(slug, external, apps), main: false };
+	});
+}
+
+const edgePort = ({ port }: AppAddresses) => (port === 80 ? "" : `:${port}`);
+const mainUrl = (slug: string, apps: AppAddresses) => `http://${slug}.${apps.domain}${edgePort(apps)}/`;
+
+function portUrl(slug: string, external: number, apps: AppAddresses): string {
+	if (apps.isRealPort?.(external)) return `http://${slug}.${apps.domain}:${external}/`;
+	return `http://${external}--${slug}.${apps.domain}${edgePort(apps)}/`;
 }

@@ -13,10 +13,10 @@ import { type AddressInfo, connect, createServer as createTcpServer } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import type { Route } from "@repldock/protocol";
+import type { Route, RoutePort } from "@repldock/protocol";
 import { createCleanupStack, createLog } from "@repldock/service";
 import { createEdge, type NodeEdge } from "../../src/host/edge.ts";
-import { edgeArguments, nginxProgram, prepareEdge, readEdgeLog } from "../../src/host/edge-process.ts";
+import { type EdgeOptions, edgeProgram, prepareEdge, readEdgeLog } from "../../src/host/edge-process.ts";
 
 export interface Answer {
 	status: number;
@@ -95,16 +95,25 @@ export const reflect: RequestListener = (incoming, response) => {
 	response.end(JSON.stringify(seen));
 };
 
+/** More than the usual: options of the edge, and a network namespace that NGINX is started in. */
+interface StartOptions {
+	options?: Partial<EdgeOptions>;
+	namespace?: string;
+}
+
 let lastAddress = 0;
 
+/** What a test says of a route: a port alone is one that visitors know by its own number. */
+type RouteValues = Partial<Omit<Route, "ports"> & { ports: (number | RoutePort)[] }>;
+
 /** A route to one container, running and public unless said otherwise. */
-export function route(slug: string, values: Partial<Route> = {}): Route {
+export function route(slug: string, { ports = [], ...values }: RouteValues = {}): Route {
 	const projectId = "3f0c9a52-1111-4111-8111-000000000001";
 	return {
 		slug,
 		projectId,
 		address: null,
-		ports: [],
+		ports: ports.map((port) => (typeof port === "number" ? { external: port, local: port } : port)),
 		mainPort: null,
 		visibility: "public",
 		state: "running",
@@ -113,19 +122,19 @@ export function route(slug: string, values: Partial<Route> = {}): Route {
 }
 
 /** Starts NGINX in a data directory of its own, with containers anywhere in 127.77.0.0/16. */
-export async function startEdge(appsDomain = "apps.test"): Promise<TestEdge> {
+export async function startEdge(appsDomain = "apps.test", more: StartOptions = {}): Promise<TestEdge> {
 	const cleanup = createCleanupStack(log);
 	const dataDirectory = await mkdtemp(join(tmpdir(), "repldock-edge-"));
 	cleanup.push("data directory", () => rm(dataDirectory, { recursive: true, force: true }));
 	await chmod(dataDirectory, 0o755);
 	const run = join(dataDirectory, "run");
 	await mkdir(run);
-	const port = await freePort();
+	const port = more.options?.httpPort ?? (await freePort());
 	const edge = createEdge({ socketPath: join(run, "edge.sock"), log, pollIntervalMs: 50 });
 	let nginx: ChildProcess | undefined;
 
 	async function start() {
-		await prepareEdge({
+		const options: EdgeOptions = {
 			dataDirectory,
 			httpPort: port,
 			siteHost: "localhost",
@@ -134,8 +143,13 @@ export async function startEdge(appsDomain = "apps.test"): Promise<TestEdge> {
 			containerSubnets: ["127.77.0.0/16"],
 			user: "www-data",
 			workers: 2,
-		});
-		const child = spawn(nginxProgram, edgeArguments(dataDirectory), { stdio: "ignore" });
+			...more.options,
+		};
+		await prepareEdge(options);
+		const { program, arguments: words } = edgeProgram(options);
+		const entered = more.namespace === undefined ? [] : ["nsenter", `--net=/run/netns/${more.namespace}`];
+		const [command = "", ...rest] = [...entered, program, ...words];
+		const child = spawn(command, rest, { stdio: "ignore" });
 		nginx = child;
 		await until(async () => {
 			if (child.exitCode !== null) throw new Error(`NGINX ended: ${await readEdgeLog(dataDirectory)}`);

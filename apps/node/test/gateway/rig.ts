@@ -128,6 +128,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 			if (!found) throw new Error("no placement");
 			return found;
 		},
+		lookUpSlug: async () => "unknown",
 		workspaces,
 		runner: createRunner(dependencies, workspaces),
 	});
