@@ -9,7 +9,8 @@ import { type Config, parse, readConfig } from "@repldock/service";
 function parseAddress(text: string): string | undefined {
 	if (text === "") return undefined;
 	// Such addresses would be everybody's or nobody's.
-	if (!isIPv4(text) || /^(?:0|127|22[4-9]|2[3-5]\d)\./.test(text)) throw new Error("is not an IPv4 address of one machine");
+	if (!isIPv4(text) || /^(?:0|127|22[4-9]|2[3-5]\d)\./.test(text))
+		throw new Error("is not an IPv4 address of one machine");
 	return text;
 }
 

@@ -78,7 +78,11 @@ async function prepareAppsAddress(config: NodeConfig, paths: NodePaths): Promise
 		await releaseAppsAddress(paths.appsTable);
 		return undefined;
 	}
-	const listenPort = await chooseListenPort(join(paths.data, "apps-listen-port"), paths.instance, await runs(paths.edgeSocket));
+	const listenPort = await chooseListenPort(
+		join(paths.data, "apps-listen-port"),
+		paths.instance,
+		await runs(paths.edgeSocket),
+	);
 	await ensureAppsAddress({
 		address: config.appsAddress,
 		table: paths.appsTable,

@@ -3,20 +3,12 @@ import { readFile, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
 import { runCommand } from "@repldock/service";
+import { appsAddressFindings, type Finding } from "../machine/apps-address.ts";
 import { missingPackages, servicePackages } from "../machine/packages.ts";
 import { isReachableByAll } from "../machine/users.ts";
 import { repository, type Settings } from "../settings.ts";
 import { readStatus } from "../supervisor/control.ts";
 import { dim, green, print, red, yellow } from "../text.ts";
-
-/** One thing that Repldock needs of the machine. */
-interface Finding {
-	name: string;
-	state: "ok" | "warning" | "wrong";
-	detail: string;
-	/** The command, or the step, that mends it. */
-	mend?: string;
-}
 
 type Check = (settings: Settings) => Promise<Finding | Finding[]>;
 
@@ -127,6 +119,7 @@ const checks: readonly Check[] = [
 					detail: `unprivileged users cannot read ${repository}, so the site runs as root`,
 					mend: "keep the checkout where every user may pass through, for example /opt/repldock",
 				},
+	(settings) => appsAddressFindings(settings.environment),
 	async (settings) => {
 		const instance = await readStatus(settings.run);
 		if (instance) {

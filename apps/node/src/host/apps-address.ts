@@ -51,7 +51,8 @@ export function appsAddressScript(options: AppsAddressOptions, kept: readonly nu
 	const own = list([...edgePorts, ...(kept ?? [])]);
 	const visitors = `{ 80, ${firstAppPort}-65535 }`;
 	const open = list([80, ...(tlsListenPort === undefined ? [] : [443]), ...edgePorts], `${firstAppPort}-65535`);
-	const tls = tlsListenPort === undefined ? [] : [`ct direction original tcp dport 443 tproxy to :${tlsListenPort} accept`];
+	const tls =
+		tlsListenPort === undefined ? [] : [`ct direction original tcp dport 443 tproxy to :${tlsListenPort} accept`];
 	const listening = list([listenPort, ...(tlsListenPort === undefined ? [] : [tlsListenPort])]);
 	// Only what begins: a session that was there before the rules (the operator's) is never cut.
 	const refused = [

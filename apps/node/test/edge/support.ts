@@ -99,6 +99,8 @@ export const reflect: RequestListener = (incoming, response) => {
 interface StartOptions {
 	options?: Partial<EdgeOptions>;
 	namespace?: string;
+	/** The agent's status for a slug that the edge does not have; default 404: there is none. */
+	lookUp?: (slug: string) => number | Promise<number>;
 }
 
 let lastAddress = 0;
@@ -217,9 +219,27 @@ export async function startEdge(appsDomain = "apps.test", more: StartOptions = {
 		return { address, port: (server.address() as AddressInfo).port, server };
 	}
 
+	/** The agent's answer about unknown slugs, before all that a test lets it say. */
+	function withLookUp(listener: RequestListener): RequestListener {
+		return async (incoming, response) => {
+			if (incoming.url !== "/edge/route") return listener(incoming, response);
+			const slug = String(incoming.headers["x-repldock-slug"]);
+			response.writeHead(more.lookUp ? await more.lookUp(slug) : 404).end();
+		};
+	}
+
+	let plainAgent: Server | undefined;
+
 	async function service(name: "site" | "agent" | "holder", listener: RequestListener) {
 		const path = join(run, `${name}.sock`);
-		const server = createServer(listener).listen(path);
+		if (name === "agent" && plainAgent) {
+			const closed = once(plainAgent, "close");
+			plainAgent.close();
+			plainAgent.closeAllConnections();
+			await closed;
+			plainAgent = undefined;
+		}
+		const server = createServer(name === "agent" ? withLookUp(listener) : listener).listen(path);
 		await once(server, "listening");
 		await chmod(path, 0o777);
 		closeLater(name, server);
@@ -227,6 +247,7 @@ export async function startEdge(appsDomain = "apps.test", more: StartOptions = {
 	}
 
 	cleanup.push("nginx", stop);
+	plainAgent = await service("agent", (incoming) => incoming.socket.destroy());
 	await start();
 	return { port, dataDirectory, edge, visit, raw, container, service, start, stop, release: () => cleanup.run() };
 }

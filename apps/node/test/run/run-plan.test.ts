@@ -272,7 +272,8 @@ test("ports: listed ones by their external port, the web view first, hidden ones
 
 test("ports: visitors use the numbers of .replit, and the ports' own ones where these mean no other", () => {
 	const open = (...ports: number[]) => ports.map((port) => ({ port, loopbackOnly: false }));
-	const visited = (text: string, ...ports: number[]) => Object.fromEntries(planPorts(parseProjectFile(text).file, open(...ports)).visited);
+	const visited = (text: string, ...ports: number[]) =>
+		Object.fromEntries(planPorts(parseProjectFile(text).file, open(...ports)).visited);
 	const mapped = "[[ports]]\nlocalPort = 5000\nexternalPort = 3000\n[[ports]]\nlocalPort = 8081\nexternalPort = 22\n";
 	expect(visited(mapped, 5000)).toEqual({ 3000: 5000, 5000: 5000 });
 	expect(visited(mapped, 3000, 5000)).toEqual({ 3000: 5000, 5000: 5000 });
