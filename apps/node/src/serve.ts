@@ -14,6 +14,7 @@ import { createEdge } from "./host/edge.ts";
 import { createEngine } from "./host/engine.ts";
 import { openProjectFiles } from "./host/files/project-files.ts";
 import { readListeningPorts } from "./host/listening-ports.ts";
+import { exposeLocalhost } from "./host/localhost-ports.ts";
 import { mappedRunnerId } from "./host/subordinate-ids.ts";
 import { createVolumes } from "./host/volumes.ts";
 import type { Engine } from "./host.ts";
@@ -102,6 +103,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		container: placements.running,
 		ensureRunning: placements.ensureRunning,
 		readListeningPorts,
+		exposeLocalhost,
 		holder: { ...holder, ptys: programs.ptys },
 		onPorts: (projectId, ports) => routes.setPorts(projectId, ports),
 	};

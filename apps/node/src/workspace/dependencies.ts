@@ -31,6 +31,8 @@ export interface WorkspaceDependencies {
 	/** @throws RepldockError when it cannot be started. */
 	ensureRunning(projectId: string): Promise<ProjectContainer>;
 	readListeningPorts(containerPid: number): Promise<readonly ListeningPort[]>;
+	/** Brings these ports of the container's loopback address within the edge's reach, instead of those before. */
+	exposeLocalhost(containerPid: number, ports: readonly number[]): Promise<void>;
 	holder: Holder;
 	/** The project's ports changed: the edge's routes follow. */
 	onPorts(projectId: string, ports: readonly OpenPort[]): void;

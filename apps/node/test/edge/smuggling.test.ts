@@ -75,14 +75,23 @@ test("a message whose end could be read in two ways is refused whole", async () 
 	for (const [name, text] of Object.entries(refused)) {
 		const answer = await edge.raw(text);
 		expect(answer, name).not.toMatch(/^HTTP\/1\.1 2/m);
-		expect(seen.filter((each) => each.includes("/hidden ")), name).toEqual([]);
+		expect(
+			seen.filter((each) => each.includes("/hidden ")),
+			name,
+		).toEqual([]);
 	}
 	expect(await edge.raw(post(["Content-Length: 2"], "ok"))).toMatch(/^HTTP\/1\.1 200/);
 });
 
 test("headers that servers read in different ways never reach an app, and the body stays a body", async () => {
 	const whole = `0\r\n\r\n${hidden}`;
-	for (const name of ["Transfer-Encoding ", "Transfer_Encoding", "Transfer-Encoding\x0b", "Content_Length", "Content-Length "]) {
+	for (const name of [
+		"Transfer-Encoding ",
+		"Transfer_Encoding",
+		"Transfer-Encoding\x0b",
+		"Content_Length",
+		"Content-Length ",
+	]) {
 		seen = [];
 		const answer = await edge.raw(post([`Content-Length: ${whole.length}`, `${name}: chunked`], whole));
 		// Refused, or passed on as one message without that header.
@@ -106,7 +115,9 @@ test("a body of chunks arrives as one message, and what is behind its end is no 
 test("an upgrade to HTTP/2 is not passed on, and the request is answered in HTTP/1.1", async () => {
 	const upgrade = ["Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"];
 	const answer = await edge.raw(
-		["GET / HTTP/1.1", "Host: shop.apps.test", ...upgrade, "Connection: Upgrade, HTTP2-Settings, close", "", ""].join("\r\n"),
+		["GET / HTTP/1.1", "Host: shop.apps.test", ...upgrade, "Connection: Upgrade, HTTP2-Settings, close", "", ""].join(
+			"\r\n",
+		),
 	);
 	expect(answer).toMatch(/^HTTP\/1\.1 200/);
 	expect(answer.toLowerCase()).not.toMatch(/h2c|http2-settings/);

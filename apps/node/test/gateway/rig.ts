@@ -102,6 +102,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 			return running;
 		},
 		readListeningPorts: async () => [...listening],
+		exposeLocalhost: async () => undefined,
 		holder: {
 			async start(message) {
 				started.push(message);
