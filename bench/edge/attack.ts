@@ -63,6 +63,7 @@ async function measure(cleanup: CleanupStack): Promise<AttackFigures> {
 		dataDirectory: directory,
 		httpPort: port,
 		siteHost: "localhost",
+		siteUrl: `http://localhost:${port}`,
 		gatewayHost: "node.localhost",
 		appsDomain: "apps.test",
 		containerSubnets: ["127.77.0.0/16"],
@@ -77,7 +78,14 @@ async function measure(cleanup: CleanupStack): Promise<AttackFigures> {
 	});
 	start(nginxProgram, edgeArguments(directory));
 	const edge = createEdge({ socketPath: join(directory, "run", "edge.sock"), log });
-	const app = { ports: [appPort], mainPort: appPort, visibility: "public" as const, state: "running" as const };
+	const app = {
+		domains: [],
+		ports: [{ external: appPort, local: appPort }],
+		mainPort: appPort,
+		visibility: "public" as const,
+		state: "running" as const,
+		wakes: false,
+	};
 	const routes = ["neighbour", "attacked"].map((slug, index) => ({
 		...app,
 		slug,

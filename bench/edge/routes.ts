@@ -12,7 +12,7 @@ export function route(lab: Lab, index: number): Route {
 		domains: [],
 		projectId: `00000000-0000-4000-8000-${String(index).padStart(12, "0")}`,
 		address: lab.containerAddress(index % containerCount),
-		ports: [appPort],
+		ports: [{ external: appPort, local: appPort }],
 		mainPort: appPort,
 		visibility: "public",
 		state: "running",

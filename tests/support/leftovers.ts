@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { runCommand } from "@repldock/service";
 
-/** What of this machine still belongs to an instance: processes, mounts, interfaces, packet filters. */
+/** What of this machine still belongs to an instance: processes, mounts, interfaces, routes, packet filters. */
 export async function findLeftovers(data: string): Promise<string[]> {
 	const instance = createHash("sha256").update(data).digest("hex").slice(0, 8);
 	const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").filter((line) => line.includes(data));
@@ -11,7 +11,13 @@ export async function findLeftovers(data: string): Promise<string[]> {
 	const loops = (await runCommand("losetup", ["--list", "--noheadings", "--output", "BACK-FILE"]))
 		.split("\n")
 		.filter((line) => line.includes(data));
-	return [...(await processesOf(data)), ...mounts, ...links, ...tables, ...loops];
+	// Rules and routes carry no name but that of an interface.
+	const [rules, routes] = await Promise.all([
+		runCommand("ip", ["rule"]),
+		runCommand("ip", ["route", "show", "table", "all"]),
+	]);
+	const ways = [...rules.split("\n"), ...routes.split("\n")].filter((line) => line.includes(instance));
+	return [...(await processesOf(data)), ...mounts, ...links, ...ways, ...tables, ...loops];
 }
 
 /** Processes that name the data directory in their arguments, or work in it. */

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { realpathSync } from "node:fs";
+import { isIPv4 } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +14,14 @@ function wakeTime(text: string): number {
 	const timeMs = parse.duration(text);
 	if (timeMs > wakeMostMs) throw new Error("is more than 10m");
 	return timeMs;
+}
+
+function parseAddress(text: string): string | undefined {
+	if (text === "") return undefined;
+	// Such addresses would be everybody's or nobody's.
+	if (!isIPv4(text) || /^(?:0|127|22[4-9]|2[3-5]\d)\./.test(text))
+		throw new Error("is not an IPv4 address of one machine");
+	return text;
 }
 
 /** Options of a node: the agent, its holder, engine and edge. */
@@ -47,6 +56,20 @@ export const nodeOptions = {
 		fallback: "",
 		parse: parse.optionalText,
 		description: "Unix socket of a site on this machine; the agent dials it instead of the site's address.",
+	},
+	appsAddress: {
+		variable: "REPLDOCK_APPS_ADDRESS",
+		fallback: "",
+		parse: parseAddress,
+		description:
+			"IPv4 address of this machine whose TCP ports 80 and 2001 to 65535 are the apps' ports; empty means that only `<port>--<slug>.<apps domain>` reaches them.",
+	},
+	answerTimeoutMs: {
+		variable: "REPLDOCK_ANSWER_TIMEOUT",
+		fallback: "10m",
+		parse: parse.duration,
+		description:
+			"How long an app may be silent before its answer begins, and within one; WebSockets and event streams are not limited.",
 	},
 	nodeName: {
 		variable: "REPLDOCK_NODE_NAME",
@@ -231,6 +254,7 @@ export function nodePaths(config: NodeConfig) {
 		instance,
 		bridge: `rd-${instance}`,
 		table: `rd_${instance}`,
+		appsTable: `rda_${instance}`,
 		agentSocket: join(run, "agent.sock"),
 		engineSocket: join(run, "docker.sock"),
 		edgeSocket: join(run, "edge.sock"),

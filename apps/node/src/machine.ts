@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { isIPv4 } from "node:net";
+import { connect, isIPv4 } from "node:net";
 import { join } from "node:path";
 import type { Logger } from "@repldock/service";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
-import { edgeArguments, nginxProgram, prepareEdge } from "./host/edge-process.ts";
+import { chooseListenPort, ensureAppsAddress, releaseAppsAddress } from "./host/apps-address.ts";
+import { type EdgeOptions, edgeProgram, prepareEdge } from "./host/edge-process.ts";
 import { createEngine } from "./host/engine.ts";
 import {
 	containerdArguments,
@@ -49,7 +50,8 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 	const engine = engineOptions(paths, servers);
 	await prepareEngine(engine);
 	const tls = await planEdgeTls(config);
-	await prepareEdge({
+	const appsListenPort = await prepareAppsAddress(config, paths);
+	const edge: EdgeOptions = {
 		dataDirectory: paths.data,
 		httpPort: config.httpPort,
 		...(tls ? { tls } : {}),
@@ -67,7 +69,10 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 			visitorRequestsPerSecond: config.appVisitorRequestsPerSecond,
 			bodyBytes: config.appBodyBytes,
 		},
-	});
+		answerTimeoutMs: config.answerTimeoutMs,
+		...(appsListenPort === undefined ? {} : { appsListenPort }),
+	};
+	await prepareEdge(edge);
 	return {
 		containerd: {
 			program: "containerd",
@@ -75,8 +80,40 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 			socket: join(engine.runDirectory, "containerd.sock"),
 		},
 		engine: { program: "dockerd", arguments: engineArguments(engine) },
-		edge: { program: nginxProgram, arguments: edgeArguments(paths.data) },
+		edge: edgeProgram(edge),
 	};
+}
+
+/** @returns the port of the edge's transparent socket; undefined when the apps have no address of their own. */
+async function prepareAppsAddress(config: NodeConfig, paths: NodePaths): Promise<number | undefined> {
+	if (config.appsAddress === undefined) {
+		await releaseAppsAddress(paths.appsTable);
+		return undefined;
+	}
+	const listenPort = await chooseListenPort(
+		join(paths.data, "apps-listen-port"),
+		paths.instance,
+		await runs(paths.edgeSocket),
+	);
+	await ensureAppsAddress({
+		address: config.appsAddress,
+		table: paths.appsTable,
+		listenPort,
+		edgePorts: [config.httpPort],
+	});
+	return listenPort;
+}
+
+/** Whether a program answers on this socket. */
+function runs(socketPath: string): Promise<boolean> {
+	return new Promise((resolve) => {
+		const socket = connect(socketPath);
+		socket.once("error", () => resolve(false));
+		socket.once("connect", () => {
+			socket.destroy();
+			resolve(true);
+		});
+	});
 }
 
 /** Ends every container of this node, while its engine still runs. */
@@ -99,6 +136,7 @@ export async function releaseMachine(config: NodeConfig, paths: NodePaths): Prom
 	await unmountVolumes(store, mountPoint);
 	const subnet = await readSubnet(paths);
 	if (subnet) await network(config, paths, subnet, []).release();
+	await releaseAppsAddress(paths.appsTable);
 	await restoreSharedLimits(sharedLimitsDirectory, paths.instance);
 }
 

@@ -3,6 +3,9 @@ import type { Logger } from "@repldock/service";
 import type { Edge } from "./host.ts";
 import type { Placements } from "./placements/placements.ts";
 
+/** `unsure`: the site has not said yet since this agent started, or the route is only about to be sent. */
+export type SlugKnowledge = "known" | "unknown" | "unsure";
+
 /** Keeps the edge's routes in step with placements and open ports. */
 export interface Routes {
 	/** Sends the full table. Call once, before the first change. */
@@ -10,10 +13,12 @@ export interface Routes {
 	/** Something of this project changed: slug, visibility, container or ports. */
 	update(projectId: string): void;
 	setPorts(projectId: string, ports: readonly OpenPort[]): void;
-	/** Ports that visitors reach while the container runs. */
+	/** Ports that visitors may ask for while the container runs, and the container's port that none means. */
 	ports(projectId: string): { main: number | null; open: readonly number[] };
 	/** Settles when the edge has all that was changed up to now, or cannot be reached. */
 	delivered(): Promise<void>;
+	/** What is known of a slug that the edge does not have; routes that were on their way to it have arrived by then. */
+	lookUp(slug: string): Promise<SlugKnowledge>;
 }
 
 export function createRoutes(options: {
@@ -21,9 +26,11 @@ export function createRoutes(options: {
 	placements: Placements;
 	/** A visit must ask before it goes by the route. */
 	wakes(projectId: string): boolean;
+	/** Whether the site has said since the start what this node is to have. */
+	isCurrent(): boolean;
 	log: Logger;
 }): Routes {
-	const { edge, placements, log } = options;
+	const { edge, placements, isCurrent, log } = options;
 	const ports = new Map<string, readonly OpenPort[]>();
 	/** Project id → the route as last sent. */
 	const sent = new Map<string, Route>();
@@ -43,7 +50,7 @@ export function createRoutes(options: {
 			projectId,
 			// None while it is paused: it would take the connection and never answer.
 			address: placements.running(projectId)?.address ?? null,
-			ports: [...open],
+			ports: open,
 			mainPort: main,
 			visibility,
 			state: placements.life(projectId).state,
@@ -53,8 +60,10 @@ export function createRoutes(options: {
 
 	function visitable(projectId: string) {
 		const known = placements.present(projectId) ? (ports.get(projectId) ?? []) : [];
-		const exposed = known.filter(({ url }) => url !== null);
-		return { main: exposed.find(({ main }) => main)?.port ?? null, open: exposed.map(({ port }) => port) };
+		return {
+			main: known.find(({ main }) => main)?.port ?? null,
+			open: known.flatMap(({ port, externals }) => externals.map((external) => ({ external, local: port }))),
+		};
 	}
 
 	function send(set: Route[], removed: string[]) {
@@ -100,7 +109,18 @@ export function createRoutes(options: {
 			this.update(projectId);
 		},
 
-		ports: visitable,
+		ports(projectId) {
+			const { main, open } = visitable(projectId);
+			return { main, open: open.map(({ external }) => external) };
+		},
+
 		delivered: () => last,
+
+		async lookUp(slug) {
+			await last;
+			if ([...sent.values()].some((route) => route.slug === slug)) return "known";
+			const isPlaced = placements.projects().some((projectId) => placements.find(projectId)?.slug === slug);
+			return isPlaced || !published || !isCurrent() ? "unsure" : "unknown";
+		},
 	};
 }

@@ -10,10 +10,12 @@ import { readAccessSecret } from "./gateway/access.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { createHolderClient } from "./holder/client.ts";
 import { listen } from "./holder/listen.ts";
+import { firstAppPort } from "./host/apps-address.ts";
 import { createEdge } from "./host/edge.ts";
 import { createEngine } from "./host/engine.ts";
 import { openProjectFiles } from "./host/files/project-files.ts";
 import { readListeningPorts } from "./host/listening-ports.ts";
+import { exposeLocalhost } from "./host/localhost-ports.ts";
 import { mappedRunnerId } from "./host/subordinate-ids.ts";
 import { createVolumes } from "./host/volumes.ts";
 import type { Engine } from "./host.ts";
@@ -96,13 +98,23 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		log,
 	});
 	cleanup.push("placements", () => placements.close());
-	const routes = createRoutes({ edge, placements, wakes: (projectId) => wakes.needed(projectId), log });
+	let heardDesired = false;
+	const routes = createRoutes({
+		edge,
+		placements,
+		wakes: (projectId) => wakes.needed(projectId),
+		isCurrent: () => heardDesired,
+		log,
+	});
 
 	const workspaceDependencies: WorkspaceDependencies = {
 		log,
 		documentsDirectory: paths.documents,
 		toolchainEnvironment: await readToolchainEnvironment(),
-		apps: appAddresses(config.siteUrl, config.appsDomain),
+		apps: {
+			...appAddresses(config.siteUrl, config.appsDomain),
+			isRealPort: (port) => config.appsAddress !== undefined && port >= firstAppPort && port !== config.httpPort,
+		},
 		placement: placements.find,
 		async openFiles(projectId) {
 			await placements.ensureVolume(projectId);
@@ -116,6 +128,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 			return placements.ensureRunning(projectId);
 		},
 		readListeningPorts,
+		exposeLocalhost,
 		holder: { ...holder, ptys: programs.ptys },
 		onPorts(projectId, ports) {
 			routes.setPorts(projectId, ports);
@@ -174,6 +187,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		findPlacement: placements.find,
 		waitForPlacement: placements.wait,
 		visitorByToken: createVisitQuestions({ siteUrl: config.siteUrl, nodeToken }),
+		lookUpSlug: routes.lookUp,
 		workspaces,
 		runner,
 		wakes,
@@ -268,6 +282,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		},
 		onDesired(desired) {
 			const before = new Map(placements.projects().map((id) => [id, placements.find(id)?.rightsVersion]));
+			heardDesired = true;
 			void placements.apply(desired).catch(reportTo(log, "the desired placements were not reached"));
 			for (const placement of desired) {
 				if (before.get(placement.projectId) !== placement.rightsVersion) tellRights(placement);

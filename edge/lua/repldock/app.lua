@@ -2,46 +2,33 @@
 local access = require("repldock.access")
 local activity = require("repldock.activity")
 local bearer = require("repldock.bearer")
+local hosts = require("repldock.hosts")
 local limits = require("repldock.limits")
-local options = require("repldock.options").values
 local pages = require("repldock.pages")
+local ports = require("repldock.ports")
 local routes = require("repldock.routes")
+local unknown = require("repldock.unknown")
 local visit = require("repldock.visit")
 local visitors = require("repldock.visitors")
 local wake = require("repldock.wake")
 
 local module = {}
 
-local suffix = "." .. options.appsDomain
-
--- Slug and port (nil for the main one) that a host name means; nil when it cannot be an app's.
-local function parse_host(host)
-	if host:sub(-#suffix) ~= suffix then
-		return routes.slug_of_domain(host)
-	end
-	local label = host:sub(1, -#suffix - 1)
-	-- Asked first because, unlike a pattern, it is compiled: most visits name no port.
-	if not label:find("--", 1, true) then
-		return label
-	end
-	local port, slug = label:match("^([1-9]%d?%d?%d?%d?)%-%-(.+)$")
-	if port then
-		return slug, tonumber(port)
-	end
-	return label
-end
-
 -- The route for this request, the port asked for (nil for the main one), and the page to show when there is no route.
 function module.find()
 	if not routes.revision() then
 		return nil, nil, "not_ready"
 	end
-	local slug, port = parse_host(ngx.var.host)
+	local slug, port = hosts.parse(ngx.var.host)
 	local route = slug and routes.find(slug)
 	if not route then
-		return nil, nil, "unknown"
+		local page
+		route, page = unknown.find(slug)
+		if not route then
+			return nil, nil, page
+		end
 	end
-	return route, port
+	return route, port or ports.visited()
 end
 
 -- Chooses the container's address and port; returns the page to show when there is none.
@@ -52,16 +39,12 @@ local function choose(route, port)
 	if not route.address then
 		return "stopped"
 	end
-	if not port then
-		port = route.mainPort
-		if not port then
-			return "nothing_listens"
-		end
-	elseif not route.is_open[port] then
-		return "port_closed"
+	local chosen = ports.choose(route, port)
+	if not chosen then
+		return ports.page(port)
 	end
 	ngx.ctx.address = route.address
-	ngx.ctx.port = port
+	ngx.ctx.port = chosen
 	return nil
 end
 
@@ -122,6 +105,15 @@ local function decide()
 	return choose(route, port), route, port
 end
 
+-- Each attempt has its own status and time in the lists; the time is "-" when it could not connect.
+local function failure()
+	if not (ngx.var.upstream_connect_time or ""):find("%d") then
+		return "refused"
+	end
+	-- The connection was made, so something listens; what it said was no HTTP, or nothing.
+	return (ngx.var.upstream_status or ""):find("504", 1, true) and "no_answer" or "bad_answer"
+end
+
 -- Access handler: lets the request through to the balancer, or answers it with a page.
 function module.admit()
 	visit.begin()
@@ -147,10 +139,7 @@ end
 -- Content handler after the container did not answer. The visitor was already let in.
 function module.explain_failure()
 	local route, port = module.find()
-	-- The connection was made, so something listens; what it said was no HTTP, or nothing.
-	-- Each attempt has its own time in the list, "-" when it could not connect.
-	local connected = (ngx.var.upstream_connect_time or ""):find("%d") ~= nil
-	return pages.send(connected and "bad_answer" or "refused", route, port)
+	return pages.send(failure(), route, port)
 end
 
 return module

@@ -3,8 +3,23 @@ local balancer = require("ngx.balancer")
 
 local module = {}
 
+local days_seconds = 7 * 24 * 3600
+
+-- Sockets and event streams may be silent for as long as they like; other answers have the time that nginx.conf says.
+local function is_stream()
+	local variables = ngx.var
+	if variables.forwarded_upgrade ~= "" then
+		return true
+	end
+	local accept = variables.http_accept
+	return accept ~= nil and accept:find("text/event-stream", 1, true) ~= nil
+end
+
 function module.choose()
 	local context = ngx.ctx
+	if is_stream() then
+		balancer.set_timeouts(nil, nil, days_seconds)
+	end
 	local chosen, problem = balancer.set_current_peer(context.address, context.port)
 	if not chosen then
 		ngx.log(ngx.CRIT, "the container's address was refused: ", problem)

@@ -61,6 +61,10 @@ end
 
 -- An app sets cookies for its own host alone: `Domain` would plant them on other people's apps.
 function module.clean_response()
+	-- What does not begin as HTTP does, NGINX takes for HTTP/0.9 and would pass on bare, as if it were the edge's words.
+	if ngx.req.http_version() == 0.9 then
+		return ngx.exit(ngx.ERROR)
+	end
 	if is_informational(ngx.status) then
 		ngx.status = ngx.HTTP_BAD_GATEWAY
 	end

@@ -2,6 +2,7 @@
 local accept = require("repldock.accept")
 local cjson = require("cjson.safe")
 local options = require("repldock.options").values
+local ports = require("repldock.ports")
 local problems = require("repldock.problems")
 
 local module = {}
@@ -26,11 +27,6 @@ local function fill(values)
 	return (template:gsub("{{(%a+)}}", values))
 end
 
--- `:8080` as the visitor wrote it, nothing when the port is the scheme's own.
-local function visited_port()
-	return (ngx.var.http_host or ""):match(":%d+$") or ""
-end
-
 local function link(class, address, label)
 	-- In the IDE the page is in a frame; the site must not appear inside it.
 	return ('<a%s href="%s" target="_top">%s</a>'):format(class, escape(address), escape(label))
@@ -46,8 +42,7 @@ local function port_links(route)
 	end
 	local links = {}
 	for index, port in ipairs(route.ports) do
-		local address = ("//%d--%s.%s%s/"):format(port, route.slug, options.appsDomain, visited_port())
-		links[index] = ('<a href="%s">%d</a>'):format(escape(address), port)
+		links[index] = ('<a href="%s">%d</a>'):format(escape(ports.address(route, port.external)), port.external)
 	end
 	return "<p>These ports are open:</p>\n<nav>" .. table.concat(links) .. "</nav>\n"
 end
@@ -78,7 +73,10 @@ local function json_body(problem, text, route, extra)
 		body[name] = value
 	end
 	if problem.shows_ports and route and #route.ports > 0 then
-		body.ports = route.ports
+		body.ports = {}
+		for index, port in ipairs(route.ports) do
+			body.ports[index] = port.external
+		end
 	end
 	return cjson.encode(body)
 end

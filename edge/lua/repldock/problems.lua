@@ -108,8 +108,16 @@ return {
 		status = 502,
 		code = "not_running",
 		title = "Nothing listens on port %s",
-		text = "No program in this project accepts visitors on port %s.",
+		text = "No program in this project accepts visitors on port %s. One that listens on 127.0.0.1, or whose port is in "
+			.. ".replit without an externalPort, may not be reached from outside.",
 		retry = 2,
+		shows_ports = true,
+	},
+	port_forbidden = {
+		status = 403,
+		code = "not_allowed",
+		title = "Port %s is never open",
+		text = "Port %s of a project may not be reached from outside. Let the program listen on another one.",
 		shows_ports = true,
 	},
 	refused = {
@@ -127,6 +135,13 @@ return {
 		title = "The app broke off its answer",
 		text = "The program took the request but ended the connection without an HTTP response. Its console may say why.",
 		retry = 2,
+	},
+	no_answer = {
+		status = 504,
+		code = "timed_out",
+		title = "The app takes too long",
+		text = "The program took the request but did not begin to answer in time. Its console may say what it is busy with.",
+		retry = 10,
 	},
 	private = {
 		status = 403,

@@ -24,7 +24,8 @@ local function is_port(value)
 	return type(value) == "number" and value % 1 == 0 and value >= 1 and value <= 65535
 end
 
-local function is_slug(value)
+-- Whether the value can be a slug at all.
+function module.is_slug(value)
 	return type(value) == "string"
 		and #value <= 48
 		and value:find("^[a-z0-9][a-z0-9-]*$") ~= nil
@@ -54,9 +55,23 @@ end
 
 local states = { stopped = true, starting = true, running = true, paused = true, stopping = true, failed = true }
 
+local function ports_problem(ports)
+	local seen = {}
+	for _, port in ipairs(ports) do
+		if type(port) ~= "table" or not is_port(port.external) or not is_port(port["local"]) then
+			return "ports holds something that is not a pair of ports"
+		end
+		if seen[port.external] then
+			return "ports names " .. port.external .. " twice"
+		end
+		seen[port.external] = true
+	end
+	return nil
+end
+
 -- The sentence that says what is wrong with a route, or nil.
 local function route_problem(route)
-	if type(route) ~= "table" or not is_slug(route.slug) then
+	if type(route) ~= "table" or not module.is_slug(route.slug) then
 		return "a route without a valid slug"
 	end
 	local function wrong(what)
@@ -71,10 +86,9 @@ local function route_problem(route)
 	if type(route.ports) ~= "table" then
 		return wrong("ports is not a list")
 	end
-	for _, port in ipairs(route.ports) do
-		if not is_port(port) then
-			return wrong("ports holds something that is not a port")
-		end
+	local problem = ports_problem(route.ports)
+	if problem then
+		return wrong(problem)
 	end
 	if route.mainPort ~= null and not is_port(route.mainPort) then
 		return wrong("mainPort is not a port")
@@ -238,9 +252,9 @@ function module.find(slug)
 	if route.mainPort == null then
 		route.mainPort = nil
 	end
-	route.is_open = {}
+	route.local_ports = {}
 	for _, port in ipairs(route.ports) do
-		route.is_open[port] = true
+		route.local_ports[port.external] = port["local"]
 	end
 	if decoded_count >= decoded_most then
 		decoded, decoded_count = {}, 0

@@ -1,6 +1,12 @@
 import { z } from "zod";
 import { ContainerState, Visibility } from "./project.ts";
 
+const PortNumber = z.int().min(1).max(65_535);
+
+/** A visitor's port and the port in the container that it means. */
+export const RoutePort = z.object({ external: PortNumber, local: PortNumber });
+export type RoutePort = z.infer<typeof RoutePort>;
+
 /**
  * Agent → edge, HTTP over a unix socket:
  *   PUT   /routes  RouteTable   replaces all routes
@@ -18,10 +24,10 @@ export const Route = z.object({
 	projectId: z.string(),
 	/** The container's IPv4 address; null when no container runs. */
 	address: z.string().nullable(),
-	/** Ports that listen in the container and may be visited. */
-	ports: z.array(z.int()),
-	/** The port that `<slug>.<apps domain>` without a port means; null when nothing listens. */
-	mainPort: z.int().nullable(),
+	/** Ports that visitors may name, each with one that listens in the container; no `external` twice. */
+	ports: z.array(RoutePort),
+	/** The container's port that `<slug>.<apps domain>` without a port means; null when nothing listens. */
+	mainPort: PortNumber.nullable(),
 	visibility: Visibility,
 	state: ContainerState,
 	/** Asleep, or just waking: a visit asks the agent to wake it (`GET /edge/wake`) and goes on when that says so. */

@@ -30,6 +30,7 @@ export const errorStatus = {
 	no_node: 503,
 	node_unreachable: 503,
 	not_placed_here: 503,
+	timed_out: 504,
 	disk_full: 507,
 	quota_exceeded: 507,
 } as const;

@@ -93,7 +93,9 @@ export type PtyState = z.infer<typeof PtyState>;
 /** A port on which a program in the container listens. */
 export const OpenPort = z.object({
 	port: z.int().min(1).max(65_535),
-	/** Where the web view finds it; null when it only listens on the container's loopback address. */
+	/** Port numbers that mean it to visitors, the one that `.replit` gives it first; empty when nobody may visit it. */
+	externals: z.array(z.int().min(1).max(65_535)),
+	/** Where the web view finds it; null when nobody may visit it. */
 	url: z.string().nullable(),
 	main: z.boolean(),
 });

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Settings } from "../settings.ts";
-import type { Finding } from "./finding.ts";
+import type { Finding } from "../machine/finding.ts";
 
 /** What the agent writes of its certificates (apps/node/src/certificates/certificates.ts). */
 const Status = z.array(

@@ -3,13 +3,14 @@ import { readFile, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
 import { runCommand } from "@repldock/service";
+import { appsAddressFindings } from "../machine/apps-address.ts";
 import { missingPackages, servicePackages } from "../machine/packages.ts";
 import { isReachableByAll } from "../machine/users.ts";
 import { repository, type Settings } from "../settings.ts";
 import { readStatus } from "../supervisor/control.ts";
 import { dim, green, print, red, yellow } from "../text.ts";
 import { checkCertificates } from "./doctor-tls.ts";
-import type { Finding } from "./finding.ts";
+import type { Finding } from "../machine/finding.ts";
 
 type Check = (settings: Settings) => Promise<Finding | Finding[]>;
 
@@ -121,6 +122,7 @@ const checks: readonly Check[] = [
 					mend: "keep the checkout where every user may pass through, for example /opt/repldock",
 				},
 	checkCertificates,
+	(settings) => appsAddressFindings(settings.environment),
 	async (settings) => {
 		const instance = await readStatus(settings.run);
 		if (instance) {

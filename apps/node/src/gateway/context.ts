@@ -2,6 +2,7 @@ import type { HttpBindings } from "@hono/node-server";
 import type { AccessClaims, DesiredPlacement, TicketKey, VisitAnswer, VisitQuestion } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type { RequestLog } from "../requests/request-log.ts";
+import type { SlugKnowledge } from "../routes.ts";
 import type { Wakes } from "../sleep/wakes.ts";
 import type { Runner } from "../workspace/runner.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
@@ -25,6 +26,8 @@ export interface GatewayDependencies {
 	 * @throws RepldockError `node_unreachable` when the site does not answer, `too_many_requests` when it is asked too much.
 	 */
 	visitorByToken(question: VisitQuestion): Promise<VisitAnswer["user"]>;
+	/** What is known of a slug that the edge has no route for. */
+	lookUpSlug(slug: string): Promise<SlugKnowledge>;
 	workspaces: Workspaces;
 	runner: Runner;
 	wakes: Pick<Wakes, "wake">;

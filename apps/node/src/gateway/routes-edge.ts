@@ -19,7 +19,7 @@ const pageHeldMs = 3_000;
 const strangersSentence = "It was asleep and could not be started again. Try again in a while, or tell its owner.";
 
 /**
- * Questions of the edge about visitors of apps; the edge lets nobody else ask them. The project's id is in
+ * Questions of the edge; it lets nobody else ask them. About visitors of apps, the project's id is in
  * X-Repldock-Project, what the visitor showed in X-Repldock-Access; 204 means "may", and names the visitor.
  */
 export function edgeRoutes(dependencies: GatewayDependencies, tickets: TicketVerifier): Hono<GatewayEnvironment> {
@@ -136,6 +136,14 @@ export function edgeRoutes(dependencies: GatewayDependencies, tickets: TicketVer
 		}
 		return false;
 	}
+
+	/** Asked before a visitor is told that a project does not exist: its slug is in X-Repldock-Slug. */
+	routes.get("/route", async (context) => {
+		const knowledge = await dependencies.lookUpSlug(context.req.header("X-Repldock-Slug") ?? "");
+		if (knowledge === "unknown") throw new RepldockError("not_found", "No project of this node has this address.");
+		if (knowledge === "unsure") throw new RepldockError("not_placed_here", "This node does not know its projects yet.");
+		return context.body(null, 204);
+	});
 
 	return routes;
 }

@@ -4,7 +4,7 @@ import { isIPv4 } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Debian's NGINX, started as `nginxProgram` with `edgeArguments`. It needs libnginx-mod-http-lua and lua-cjson. */
+/** Debian's NGINX, started as `edgeProgram` says. It needs libnginx-mod-http-lua and lua-cjson. */
 export const nginxProgram = "/usr/sbin/nginx";
 
 export interface EdgeOptions {
@@ -36,6 +36,10 @@ export interface EdgeOptions {
 	routesMemoryBytes?: number;
 	/** What the visitors of one project may ask; default: no limits. */
 	limits?: EdgeLimits;
+	/** Port of the transparent socket to which apps-address.ts brings the ports of the apps address. */
+	appsListenPort?: number;
+	/** How long an app may be silent before its answer begins; default 10 minutes. Sockets and event streams may be for days. */
+	answerTimeoutMs?: number;
 }
 
 export interface EdgeTls {
@@ -167,9 +171,17 @@ function limitLines(limits: EdgeLimits): string {
 		.join(", ");
 }
 
-/** All addresses of this machine at one port. */
-function listenLines(port: string, ipv6: boolean, suffix: string): string[] {
-	return [`listen 0.0.0.0:${port}${suffix};`, ...(ipv6 ? [`listen [::]:${port}${suffix};`] : [])];
+/**
+ * All addresses of this machine at one port.
+ * @param transparent must stand for every address: only then NGINX asks the kernel which port the visitor used.
+ */
+function listenLines(port: string, ipv6: boolean, suffix: string, transparent?: string): string[] {
+	const addresses = [
+		`0.0.0.0:${port}`,
+		...(ipv6 ? [`[::]:${port}`] : []),
+		...(transparent === undefined ? [] : [`0.0.0.0:${transparent}`]),
+	];
+	return addresses.map((address) => `listen ${address}${suffix};`);
 }
 
 /** A file of the edge with the names in double braces replaced. */
@@ -193,12 +205,16 @@ export function renderEdgeConfiguration(options: EdgeOptions): string {
 	const httpsPort = tls && checkWhole("The edge's TLS port", tls.httpsPort, 1, 65535);
 	const listenEverywhere = (suffix: string) =>
 		[
-			...listenLines(port, ipv6, suffix),
+			...listenLines(port, ipv6, suffix, appsListenPort),
 			...(httpsPort ? listenLines(httpsPort, ipv6, ` ssl http2${suffix}`) : []),
 		].join("\n\t\t");
 	const workers = options.workers ?? "auto";
 	const openFiles = mostOpenFiles();
 	const limits = options.limits ?? noLimits;
+	const appsListenPort =
+		options.appsListenPort === undefined
+			? undefined
+			: checkWhole("The transparent port", options.appsListenPort, 1, 65535);
 	const values: Record<string, string> = {
 		source: checkPath(sourceDirectory),
 		directory: checkPath(join(options.dataDirectory, "edge")),
@@ -219,11 +235,13 @@ export function renderEdgeConfiguration(options: EdgeOptions): string {
 		containerSubnets: options.containerSubnets.map((subnet) => `"${checkSubnet(subnet)}"`).join(", "),
 		listen: listenEverywhere(""),
 		listenDefault: listenEverywhere(" default_server backlog=4096"),
-		httpPort: port,
 		httpsPort: httpsPort ?? "nil",
 		httpsRedirect: String(tls?.redirect ?? false),
 		siteUrl: checkOrigin(options.siteUrl),
 		noWakeAgents: (options.noWakeAgents ?? []).map((text) => `"${checkAgent(text)}"`).join(", "),
+		httpPort: port,
+		realPorts: String(appsListenPort !== undefined),
+		answerTimeout: checkWhole("The time for an answer", options.answerTimeoutMs ?? 600_000, 1, 2 ** 31 - 1),
 	};
 	const hsts = checkWhole("The time of HSTS", tls?.hstsSeconds ?? 0, 0, 2 ** 31);
 	values.tls = tls ? fill("tls.conf", { ...values, hsts: hsts === "0" ? "" : `max-age=${hsts}` }) : "";
@@ -256,6 +274,14 @@ export async function prepareEdge(options: EdgeOptions): Promise<void> {
 export function edgeArguments(dataDirectory: string): string[] {
 	const directory = join(dataDirectory, "edge");
 	return ["-p", directory, "-c", join(directory, "nginx.conf"), "-e", edgeLog(dataDirectory)];
+}
+
+/** How the edge is started: NGINX itself, or a program that makes its transparent socket and becomes NGINX. */
+export function edgeProgram(options: EdgeOptions): { program: string; arguments: string[] } {
+	const nginx = edgeArguments(options.dataDirectory);
+	if (options.appsListenPort === undefined) return { program: nginxProgram, arguments: nginx };
+	const script = join(sourceDirectory, "transparent-listen.pl");
+	return { program: "/usr/bin/perl", arguments: [script, String(options.appsListenPort), nginxProgram, ...nginx] };
 }
 
 /** The last lines of the edge's log, for saying why it did not start; empty when there is none. */

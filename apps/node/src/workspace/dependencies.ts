@@ -18,7 +18,6 @@ export interface WorkspaceDependencies {
 	log: Logger;
 	/** Directory of all journals; one directory per project in it. */
 	documentsDirectory: string;
-	/** Domain of the apps' host names and the port that their URLs carry, for example `localhost` and 8080. */
 	apps: AppAddresses;
 	/** Variables of the toolchain image for every program; `${REPL_HOME}` in a value is the project folder. */
 	toolchainEnvironment: Readonly<Record<string, string>>;
@@ -34,6 +33,8 @@ export interface WorkspaceDependencies {
 	/** A page has the project open from now on. */
 	onOpened(projectId: string): void;
 	readListeningPorts(containerPid: number): Promise<readonly ListeningPort[]>;
+	/** Brings these ports of the container's loopback address within the edge's reach, instead of those before. */
+	exposeLocalhost(containerPid: number, ports: readonly number[]): Promise<void>;
 	holder: Holder;
 	/** The project's ports changed: the edge's routes follow. */
 	onPorts(projectId: string, ports: readonly OpenPort[]): void;

@@ -7,6 +7,8 @@ export interface AppAddresses {
 	scheme: string;
 	domain: string;
 	port: string;
+	/** Whether this port in an address is a port of the app: where the apps have an address of their own. Default: none is. */
+	isRealPort?(port: number): boolean;
 }
 
 /** Apps are reached as the site is. */
@@ -22,11 +24,21 @@ export function planOpenPorts(
 	slug: string,
 	apps: AppAddresses,
 ): OpenPort[] {
-	const { main, exposed } = planPorts(file, listening);
-	const suffix = `${apps.domain}${apps.port ? `:${apps.port}` : ""}/`;
-	return listening.map(({ port }) => ({
-		port,
-		url: exposed.includes(port) ? `${apps.scheme}://${port === main ? "" : `${port}--`}${slug}.${suffix}` : null,
-		main: port === main,
-	}));
+	const { main, visited } = planPorts(file, listening);
+	return listening.map(({ port }) => {
+		// Those of `.replit` come first in the plan.
+		const externals = [...visited].flatMap(([external, local]) => (local === port ? [external] : []));
+		const [external] = externals;
+		if (port === main) return { port, externals, url: mainUrl(slug, apps), main: true };
+		return { port, externals, url: external === undefined ? null : portUrl(slug, external, apps), main: false };
+	});
+}
+
+const edgePort = ({ port }: AppAddresses) => (port === "" ? "" : `:${port}`);
+const mainUrl = (slug: string, apps: AppAddresses) => `${apps.scheme}://${slug}.${apps.domain}${edgePort(apps)}/`;
+
+function portUrl(slug: string, external: number, apps: AppAddresses): string {
+	// Real ports speak plain HTTP.
+	if (apps.isRealPort?.(external)) return `http://${slug}.${apps.domain}:${external}/`;
+	return `${apps.scheme}://${external}--${slug}.${apps.domain}${edgePort(apps)}/`;
 }

@@ -6,6 +6,7 @@ import type { WorkspaceDependencies } from "./dependencies.ts";
 import { createDirectoryWatcher } from "./directory-watcher.ts";
 import type { DocumentClient } from "./documents/document-client.ts";
 import { createDocumentStore, type DocumentStore } from "./documents/store.ts";
+import { createLoopbackPorts, exposedLoopback } from "./loopback-ports.ts";
 import { createPortWatcher } from "./port-watcher.ts";
 import { createProjectFileReader, type ProjectFileReader } from "./project-file.ts";
 import { planOpenPorts } from "./urls.ts";
@@ -82,6 +83,13 @@ export async function createWorkspace(
 		onEntryChanged: (path) => tellFilesChanged(parentOf(path)),
 	});
 
+	const loopbackPorts = createLoopbackPorts({
+		log,
+		containerPid: () => dependencies.container(projectId)?.pid,
+		expose: dependencies.exposeLocalhost,
+	});
+	const tellPorts = () => dependencies.onPorts(projectId, ports);
+
 	const portWatcher = createPortWatcher({
 		log,
 		readListeningPorts: dependencies.readListeningPorts,
@@ -90,10 +98,13 @@ export async function createWorkspace(
 			const placement = dependencies.placement(projectId);
 			if (!placement) return;
 			const planned = planOpenPorts(projectFile.current(), listening, placement.slug, dependencies.apps);
-			if (JSON.stringify(planned) === JSON.stringify(ports)) return;
+			const loopback = exposedLoopback(planned, listening);
+			const isNew = JSON.stringify(planned) !== JSON.stringify(ports);
 			ports = planned;
-			dependencies.onPorts(projectId, ports);
-			pushSoon();
+			// Within reach before the edge sends visitors there.
+			if (loopbackPorts.differs(loopback)) void loopbackPorts.follow(loopback).then(tellPorts);
+			else if (isNew) tellPorts();
+			if (isNew) pushSoon();
 		},
 	});
 

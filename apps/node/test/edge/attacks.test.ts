@@ -18,12 +18,14 @@ let held: ServerResponse[];
 
 beforeEach(async () => {
 	edge = await startEdge("apps.test", {
-		limits: {
-			connections: mostConnections,
-			requestsPerSecond: 0,
-			visitorConnections: 0,
-			visitorRequestsPerSecond: 0,
-			bodyBytes: 0,
+		options: {
+			limits: {
+				connections: mostConnections,
+				requestsPerSecond: 0,
+				visitorConnections: 0,
+				visitorRequestsPerSecond: 0,
+				bodyBytes: 0,
+			},
 		},
 	});
 	attackers = [];

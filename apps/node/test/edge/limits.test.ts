@@ -22,7 +22,7 @@ afterEach(() => edge?.release());
 
 /** Two projects in one container, which answers all but /hold at once. */
 async function start(limits: Partial<EdgeLimits>) {
-	edge = await startEdge("apps.test", { limits: { ...none, ...limits } });
+	edge = await startEdge("apps.test", { options: { limits: { ...none, ...limits } } });
 	held = [];
 	const app = await edge.container((incoming, response) => {
 		if (incoming.url === "/hold") return void held.push(response);

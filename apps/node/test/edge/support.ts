@@ -13,17 +13,10 @@ import { type AddressInfo, connect, createServer as createTcpServer } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import type { Route } from "@repldock/protocol";
+import type { Route, RoutePort } from "@repldock/protocol";
 import { createCleanupStack, createLog } from "@repldock/service";
 import { createEdge, type NodeEdge } from "../../src/host/edge.ts";
-import {
-	type EdgeLimits,
-	type EdgeTls,
-	edgeArguments,
-	nginxProgram,
-	prepareEdge,
-	readEdgeLog,
-} from "../../src/host/edge-process.ts";
+import { type EdgeOptions, type EdgeTls, edgeProgram, prepareEdge, readEdgeLog } from "../../src/host/edge-process.ts";
 
 export interface Answer {
 	status: number;
@@ -104,17 +97,29 @@ export const reflect: RequestListener = (incoming, response) => {
 	response.end(JSON.stringify(seen));
 };
 
+/** More than the usual: options of the edge, and a network namespace that NGINX is started in. */
+interface StartOptions {
+	options?: Partial<EdgeOptions>;
+	tls?: Omit<EdgeTls, "httpsPort">;
+	namespace?: string;
+	/** The agent's status for a slug that the edge does not have; default 404: there is none. */
+	lookUp?: (slug: string) => number | Promise<number>;
+}
+
 let lastAddress = 0;
 
+/** What a test says of a route: a port alone is one that visitors know by its own number. */
+type RouteValues = Partial<Omit<Route, "ports"> & { ports: (number | RoutePort)[] }>;
+
 /** A route to one container, running and public unless said otherwise. */
-export function route(slug: string, values: Partial<Route> = {}): Route {
+export function route(slug: string, { ports = [], ...values }: RouteValues = {}): Route {
 	const projectId = "3f0c9a52-1111-4111-8111-000000000001";
 	return {
 		slug,
 		domains: [],
 		projectId,
 		address: null,
-		ports: [],
+		ports: ports.map((port) => (typeof port === "number" ? { external: port, local: port } : port)),
 		mainPort: null,
 		visibility: "public",
 		state: "running",
@@ -124,26 +129,22 @@ export function route(slug: string, values: Partial<Route> = {}): Route {
 }
 
 /** Starts NGINX in a data directory of its own, with containers anywhere in 127.77.0.0/16. */
-export async function startEdge(
-	appsDomain = "apps.test",
-	{ tls, limits }: { tls?: Omit<EdgeTls, "httpsPort">; limits?: EdgeLimits } = {},
-): Promise<TestEdge> {
+export async function startEdge(appsDomain = "apps.test", more: StartOptions = {}): Promise<TestEdge> {
 	const cleanup = createCleanupStack(log);
 	const dataDirectory = await mkdtemp(join(tmpdir(), "repldock-edge-"));
 	cleanup.push("data directory", () => rm(dataDirectory, { recursive: true, force: true }));
 	await chmod(dataDirectory, 0o755);
 	const run = join(dataDirectory, "run");
 	await mkdir(run);
-	const port = await freePort();
+	const port = more.options?.httpPort ?? (await freePort());
 	const httpsPort = await freePort();
 	const edge = createEdge({ socketPath: join(run, "edge.sock"), log, pollIntervalMs: 50 });
 	let nginx: ChildProcess | undefined;
 
 	async function start() {
-		await prepareEdge({
+		const options: EdgeOptions = {
 			dataDirectory,
 			httpPort: port,
-			...(tls ? { tls: { ...tls, httpsPort } } : {}),
 			siteUrl: `http://localhost:${port}`,
 			siteHost: "localhost",
 			gatewayHost: "node.localhost",
@@ -152,9 +153,14 @@ export async function startEdge(
 			noWakeAgents: ["UptimeRobot", "bot/"],
 			user: "www-data",
 			workers: 2,
-			...(limits ? { limits } : {}),
-		});
-		const child = spawn(nginxProgram, edgeArguments(dataDirectory), { stdio: "ignore" });
+			...(more.tls ? { tls: { ...more.tls, httpsPort } } : {}),
+			...more.options,
+		};
+		await prepareEdge(options);
+		const { program, arguments: words } = edgeProgram(options);
+		const entered = more.namespace === undefined ? [] : ["nsenter", `--net=/run/netns/${more.namespace}`];
+		const [command = "", ...rest] = [...entered, program, ...words];
+		const child = spawn(command, rest, { stdio: "ignore" });
 		nginx = child;
 		await until(async () => {
 			if (child.exitCode !== null) throw new Error(`NGINX ended: ${await readEdgeLog(dataDirectory)}`);
@@ -222,9 +228,27 @@ export async function startEdge(
 		return { address, port: (server.address() as AddressInfo).port, server };
 	}
 
+	/** The agent's answer about unknown slugs, before all that a test lets it say. */
+	function withLookUp(listener: RequestListener): RequestListener {
+		return async (incoming, response) => {
+			if (incoming.url !== "/edge/route") return listener(incoming, response);
+			const slug = String(incoming.headers["x-repldock-slug"]);
+			response.writeHead(more.lookUp ? await more.lookUp(slug) : 404).end();
+		};
+	}
+
+	let plainAgent: Server | undefined;
+
 	async function service(name: "site" | "agent" | "holder", listener: RequestListener) {
 		const path = join(run, `${name}.sock`);
-		const server = createServer(listener).listen(path);
+		if (name === "agent" && plainAgent) {
+			const closed = once(plainAgent, "close");
+			plainAgent.close();
+			plainAgent.closeAllConnections();
+			await closed;
+			plainAgent = undefined;
+		}
+		const server = createServer(name === "agent" ? withLookUp(listener) : listener).listen(path);
 		await once(server, "listening");
 		await chmod(path, 0o777);
 		closeLater(name, server);
@@ -232,6 +256,7 @@ export async function startEdge(
 	}
 
 	cleanup.push("nginx", stop);
+	plainAgent = await service("agent", (incoming) => incoming.socket.destroy());
 	await start();
 	return {
 		port,

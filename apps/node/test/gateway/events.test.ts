@@ -112,8 +112,8 @@ test("listening ports appear with their addresses", async () => {
 	await writeFile(at("main.py"), "");
 	await rig.ask("POST", `/projects/${rig.projectId}/run`, { token, body: "{}" });
 	expect((await shown).state.ports).toEqual([
-		{ port: 3000, url: "http://my-app.localhost:8080/", main: true },
-		{ port: 5432, url: null, main: false },
+		{ port: 3000, externals: [3000], url: "http://my-app.localhost:8080/", main: true },
+		{ port: 5432, externals: [], url: null, main: false },
 	]);
 });
 

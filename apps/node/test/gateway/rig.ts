@@ -120,6 +120,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 			return running;
 		},
 		readListeningPorts: async () => [...listening],
+		exposeLocalhost: async () => undefined,
 		holder: {
 			async start(message) {
 				started.push(message);
@@ -175,6 +176,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 			questions.push(question);
 			return personalTokens.get(question.token) ?? null;
 		},
+		lookUpSlug: async () => "unknown",
 		workspaces,
 		runner: createRunner(dependencies, workspaces),
 		wakes: { wake: async () => rig.wakeOutcome },

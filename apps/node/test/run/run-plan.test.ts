@@ -254,20 +254,33 @@ test("ports: listed ones by their external port, the web view first, hidden ones
 	const listed = parseProjectFile(
 		"[[ports]]\nlocalPort = 6379\n[[ports]]\nlocalPort = 3000\nexternalPort = 3000\n[[ports]]\nlocalPort = 5000\nexternalPort = 80",
 	).file;
-	expect(planPorts(listed, open(3000, 5000, 6379, 9000))).toEqual({ main: 5000, exposed: [3000, 5000, 9000] });
-	expect(planPorts(listed, open(3000, 6379))).toEqual({ main: 3000, exposed: [3000] });
+	expect(planPorts(listed, open(3000, 5000, 6379, 9000))).toMatchObject({ main: 5000, exposed: [3000, 5000, 9000] });
+	expect(planPorts(listed, open(3000, 6379))).toMatchObject({ main: 3000, exposed: [3000] });
 	const none = parseProjectFile("").file;
-	expect(planPorts(none, [...open(22, 8080), { port: 3000, loopbackOnly: true }])).toEqual({
+	expect(planPorts(none, [...open(22, 8080), { port: 3000, loopbackOnly: true }])).toMatchObject({
 		main: 8080,
 		exposed: [8080],
 	});
-	expect(planPorts(none, [])).toEqual({ main: null, exposed: [] });
+	expect(planPorts(none, [])).toEqual({ main: null, exposed: [], visited: new Map() });
 	const local = parseProjectFile("[[ports]]\nlocalPort = 3000\nexternalPort = 80\nexposeLocalhost = true").file;
-	expect(planPorts(local, [{ port: 3000, loopbackOnly: true }])).toEqual({ main: 3000, exposed: [3000] });
+	expect(planPorts(local, [{ port: 3000, loopbackOnly: true }])).toMatchObject({ main: 3000, exposed: [3000] });
 	const redis = parseProjectFile(
 		'[[ports]]\nlocalPort = 6379\nexternalPort = 80\n[[workflows.workflow]]\nname = "A"\n[workflows.workflow.metadata]\noutputType = "webview"\n[[workflows.workflow.tasks]]\ntask = "shell.exec"\nargs = "x"\nwaitForPort = 5000',
 	).file;
 	expect(planPorts(redis, open(5000, 6379)).main).toBe(5000);
+});
+
+test("ports: visitors use the numbers of .replit, and the ports' own ones where these mean no other", () => {
+	const open = (...ports: number[]) => ports.map((port) => ({ port, loopbackOnly: false }));
+	const visited = (text: string, ...ports: number[]) =>
+		Object.fromEntries(planPorts(parseProjectFile(text).file, open(...ports)).visited);
+	const mapped = "[[ports]]\nlocalPort = 5000\nexternalPort = 3000\n[[ports]]\nlocalPort = 8081\nexternalPort = 22\n";
+	expect(visited(mapped, 5000)).toEqual({ 3000: 5000, 5000: 5000 });
+	expect(visited(mapped, 3000, 5000)).toEqual({ 3000: 5000, 5000: 5000 });
+	// What is mapped does not listen: the number is its own port's meanwhile.
+	expect(visited(mapped, 3000, 22, 8081)).toEqual({ 3000: 3000, 8081: 8081 });
+	expect(visited("[[ports]]\nlocalPort = 6379\n", 6379)).toEqual({});
+	expect(visited("", 4000, 7000)).toEqual({ 4000: 4000, 7000: 7000 });
 });
 
 test("programs find the variables that they expect", () => {

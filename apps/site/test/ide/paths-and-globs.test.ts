@@ -75,11 +75,11 @@ test("addresses typed into the web view become paths of the app", () => {
 });
 
 test("the web view shows the main port, never one that listens only inside", () => {
-	const inside = { port: 1, url: null, main: true };
-	const other = { port: 2, url: "http://x/", main: false };
+	const inside = { port: 1, externals: [], url: null, main: true };
+	const other = { port: 2, externals: [2], url: "http://x/", main: false };
 	expect(mainPort([inside])).toBeNull();
 	expect(mainPort([inside, other])).toBe(other);
-	const main = { port: 3, url: "http://y/", main: true };
+	const main = { port: 3, externals: [3], url: "http://y/", main: true };
 	expect(mainPort([other, main])).toBe(main);
 });
 

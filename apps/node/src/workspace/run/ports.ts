@@ -6,6 +6,8 @@ export interface PortPlan {
 	main: number | null;
 	/** All that may be visited, ascending. */
 	exposed: number[];
+	/** Which of them a port number means to visitors. */
+	visited: Map<number, number>;
 }
 
 const webPort = 80;
@@ -17,6 +19,7 @@ const neverExposed = 22;
  * on the loopback address is hidden unless it is listed with `exposeLocalhost`. The main port is the one that a
  * workflow waits for with output `webview`, else the one listed with external port 80, else the first that is listed,
  * else the lowest.
+ * To visitors a port has the number that `.replit` maps it to, and its own unless that is mapped to another one.
  * @param listening ports that programs in the container listen on.
  */
 export function planPorts(file: ProjectFile, listening: readonly { port: number; loopbackOnly: boolean }[]): PortPlan {
@@ -25,7 +28,22 @@ export function planPorts(file: ProjectFile, listening: readonly { port: number;
 		.map(({ port }) => port)
 		.sort((a, b) => a - b);
 	const wanted = [...webviewPorts(file), ...listedPorts(file)];
-	return { main: wanted.find((port) => exposed.includes(port)) ?? exposed[0] ?? null, exposed };
+	return {
+		main: wanted.find((port) => exposed.includes(port)) ?? exposed[0] ?? null,
+		exposed,
+		visited: visitedPorts(file, exposed),
+	};
+}
+
+/** Replit's numbers for further ports of a file without entries (3000, 3001, …) depend on who listened first: not given. */
+function visitedPorts(file: ProjectFile, exposed: readonly number[]): Map<number, number> {
+	const visited = new Map<number, number>();
+	for (const { localPort, externalPort } of file.ports) {
+		if (externalPort === null || externalPort === neverExposed || visited.has(externalPort)) continue;
+		if (exposed.includes(localPort)) visited.set(externalPort, localPort);
+	}
+	for (const port of exposed) if (!visited.has(port)) visited.set(port, port);
+	return visited;
 }
 
 /** The port that a program is told to listen on by PORT: null unless `.replit` declares one. */
