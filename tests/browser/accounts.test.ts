@@ -75,3 +75,21 @@ test("the operator's link works once", async () => {
 	await page.goto("/projects");
 	await page.getByRole("heading", { name: "Sign in" }).waitFor();
 });
+
+test("the administrator keeps a project on, its card says so, and lets it sleep again", async () => {
+	const project = await site().createProject("node", { name: "Lighthouse" });
+	const admin = await openPage();
+	await admin.goto("/admin");
+	await admin.getByLabel("Address of a project").fill(project.url);
+	await admin.getByRole("button", { name: "Find" }).click();
+	await admin.getByRole("button", { name: "Keep it on: Lighthouse" }).click();
+	await admin.getByRole("button", { name: "Let it sleep: Lighthouse" }).waitFor();
+	expect((await site().project(project.id)).alwaysOn).toBe(true);
+
+	const projects = await openPage();
+	await projects.goto("/projects");
+	await projects.getByRole("listitem").filter({ hasText: "Lighthouse" }).getByText("Always on").waitFor();
+	await admin.getByRole("button", { name: "Let it sleep: Lighthouse" }).click();
+	await admin.getByText("Lighthouse sleeps when nobody uses it").waitFor();
+	expect((await site().project(project.id)).alwaysOn).toBe(false);
+});

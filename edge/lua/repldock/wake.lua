@@ -71,7 +71,7 @@ local function failure_page(body)
 	end
 	local more = ""
 	if #failure.lines > 0 then
-		more = '<pre tabindex="0">' .. pages.escape(table.concat(failure.lines, "\n")) .. "</pre>\n"
+		more = '<pre role="region" aria-label="Last output" tabindex="0">' .. pages.escape(table.concat(failure.lines, "\n")) .. "</pre>\n"
 	end
 	local fields = { lines = #failure.lines > 0 and failure.lines or nil }
 	if failure.exitCode ~= cjson.null then

@@ -59,6 +59,7 @@ export interface WakesOptions {
 const shownLines = 40;
 /** A visit of another port than the main one waits this long once the main one listens. */
 const furtherPortMs = 5_000;
+const programGoneWithinMs = 2_000;
 /** Wakes by visits that start containers at the same time: more only wait for each other. */
 const lanes = 4;
 
@@ -93,6 +94,7 @@ export function createWakes(options: WakesOptions): Wakes {
 			await placements.ensureRunning(projectId);
 			return;
 		}
+		if (placements.life(projectId).state !== "running") await untilProgramGone(projectId);
 		const before = options.console.state(projectId);
 		const startedBefore = before?.running ? null : before?.startedAtMs;
 		const workspace = await options.workspaces.open(projectId);
@@ -108,6 +110,12 @@ export function createWakes(options: WakesOptions): Wakes {
 		} finally {
 			release();
 		}
+	}
+
+	/** The container has just ended; the news that its program has may still be on its way. */
+	async function untilProgramGone(projectId: string): Promise<void> {
+		const isGone = () => options.console.state(projectId)?.running !== true;
+		await news.until(projectId, isGone, programGoneWithinMs);
 	}
 
 	async function untilListening(projectId: string, startedBefore: number | null | undefined): Promise<void> {

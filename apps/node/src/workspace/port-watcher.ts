@@ -94,6 +94,7 @@ export function createPortWatcher(options: {
 		follow(containerPid, isPaused = false) {
 			const goesOn = stands && !isPaused;
 			stands = isPaused;
+			if (stands) clearTimeout(timer);
 			if (followed === containerPid) {
 				if (goesOn) expectChange();
 				return;

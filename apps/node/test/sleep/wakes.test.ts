@@ -190,15 +190,30 @@ test("a server that is full says so; what has nothing to run, or runs already, i
 	expect(await nothing.visit()).toEqual({ kind: "awake" });
 
 	const already = rig();
-	already.world.console = { running: true, startedAtMs: 1, exitCode: null };
+	// Its owner pressed Run in this moment.
 	already.world.run = async () => {
 		already.world.state = "running";
+		already.world.console = { running: true, startedAtMs: 1, exitCode: null };
 		throw new RepldockError("already_running", "It runs already.");
 	};
 	const visit = already.visit();
 	await expect.poll(() => already.world.state).toBe("running");
 	already.listen(3000);
 	expect(await visit).toEqual({ kind: "awake" });
+});
+
+test("a visit in the moment in which the container ended waits for its program's end, and then starts it", async () => {
+	const { wakes, world, listen, visit, running } = rig();
+	world.console = { running: true, startedAtMs: 7, exitCode: null };
+	const first = visit();
+	await new Promise(setImmediate);
+	expect(world.runs).toBe(0);
+	world.console = { running: false, startedAtMs: 7, exitCode: 137 };
+	wakes.changed(projectId);
+	await running();
+	listen(3000);
+	expect(await first).toEqual({ kind: "awake" });
+	expect(world.runs).toBe(1);
 });
 
 test("an app that never listens is given up after the time, and its page says the rest", async () => {
