@@ -1,116 +1,23 @@
-import { once } from "node:events";
-import { createServer as createHttpServer } from "node:http";
-import {
-	createServer as createHttp2Server,
-	connect as http2Connect,
-	type IncomingHttpHeaders,
-	type IncomingHttpStatusHeader,
-} from "node:http2";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
-import { connect as tlsConnect } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { WebSocket, WebSocketServer } from "ws";
-import { type KeyPairPem, makeAuthority, makeSelfSigned, signLeaf } from "../../src/certificates/make.ts";
-import { readCertificate } from "../../src/certificates/read.ts";
 import { readEdgeLog } from "../../src/host/edge-process.ts";
-import { reflect, route, type Seen, startEdge, type TestEdge, until } from "./support.ts";
+import { route, type Seen, until } from "./support.ts";
+import { startTlsEdge, type TlsEdge } from "./tls-edge.ts";
 
-let edge: TestEdge;
-let authority: KeyPairPem;
-
+let tls: TlsEdge;
 beforeAll(async () => {
-	authority = await makeAuthority("Test authority");
-	edge = await startEdge("apps.test", {
-		tls: {
-			fallback: await makeSelfSigned("fallback.invalid"),
-			redirect: true,
-			hstsSeconds: 3600,
-		},
-	});
-	await edge.service("site", reflect);
-	await edge.service("agent", (incoming, response) => {
-		if (!incoming.url?.startsWith("/edge/")) return reflect(incoming, response);
-		response.writeHead(incoming.headers["x-repldock-access"] === "right" ? 204 : 403).end();
-	});
+	tls = await startTlsEdge();
 });
-
-afterAll(() => edge?.release());
-
-const issue = async (...names: string[]) => readCertificate(await signLeaf(authority, names));
-
-interface Handshake {
-	names: string;
-	trusted: boolean;
-}
-
-/** Shakes hands and tells whose certificate was shown. */
-function handshake(servername: string | undefined): Promise<Handshake> {
-	return new Promise((resolve, reject) => {
-		const socket = tlsConnect(
-			{
-				host: "127.0.0.1",
-				port: edge.httpsPort,
-				ca: authority.certificate,
-				rejectUnauthorized: false,
-				...(servername === undefined ? {} : { servername }),
-			},
-			() => {
-				resolve({ names: socket.getPeerCertificate().subjectaltname ?? "", trusted: socket.authorized });
-				socket.destroy();
-			},
-		);
-		socket.on("error", reject);
-	});
-}
-
-interface Http2Answer {
-	headers: IncomingHttpHeaders & IncomingHttpStatusHeader;
-	trailers: IncomingHttpHeaders;
-	body: string;
-}
-
-/** One request by HTTP/2 over TLS, over a connection of its own. */
-async function ask(
-	host: string,
-	headers: Record<string, string> = {},
-	body?: Buffer,
-	authorityName = `${host}:${edge.httpsPort}`,
-): Promise<Http2Answer> {
-	const session = http2Connect(`https://127.0.0.1:${edge.httpsPort}`, {
-		ca: authority.certificate,
-		servername: host,
-	});
-	try {
-		const stream = session.request({ ":authority": authorityName, ...headers }, { endStream: body === undefined });
-		if (body) stream.end(body);
-		let answered: Http2Answer["headers"] = {};
-		let trailers: IncomingHttpHeaders = {};
-		stream.on("response", (value) => {
-			answered = value;
-		});
-		stream.on("trailers", (value) => {
-			trailers = value;
-		});
-		const chunks: Buffer[] = [];
-		for await (const chunk of stream) chunks.push(chunk as Buffer);
-		return { headers: answered, trailers, body: Buffer.concat(chunks).toString() };
-	} finally {
-		session.destroy();
-	}
-}
-
-async function app(slug: string, domains: string[] = [], visibility: "public" | "private" = "public") {
-	const { address, port } = await edge.container(reflect);
-	return route(slug, { address, ports: [port], mainPort: port, domains, visibility });
-}
+afterAll(() => tls?.edge.release());
 
 test("a handshake waits for the first certificates instead of failing", async () => {
+	const { edge, issue, handshake } = tls;
 	const waiting = handshake("localhost");
 	await edge.edge.replaceCertificates([await issue("localhost")]);
 	expect((await waiting).names).toBe("DNS:localhost");
 });
 
 test("the exact name goes before the wildcard, any case, and a change needs no reload", async () => {
+	const { edge, issue, handshake } = tls;
 	const wildcard = await issue("*.apps.test");
 	await edge.edge.replaceCertificates([wildcard, await issue("localhost")]);
 	expect((await handshake("shop.apps.test")).names).toBe("DNS:*.apps.test");
@@ -122,6 +29,7 @@ test("the exact name goes before the wildcard, any case, and a change needs no r
 });
 
 test("a name that no certificate is for gets no handshake, and the log stays empty", async () => {
+	const { edge, handshake } = tls;
 	for (const name of ["stranger.example", "a.b.apps.test", "apps.test", "name", "id"]) {
 		await expect(handshake(name), name).rejects.toThrow();
 	}
@@ -131,6 +39,7 @@ test("a name that no certificate is for gets no handshake, and the log stays emp
 });
 
 test("a certificate that cannot be read is refused whole", async () => {
+	const { edge, issue, handshake } = tls;
 	const good = await issue("localhost");
 	for (const bad of [
 		{ ...good, certificate: "no" },
@@ -146,6 +55,7 @@ test("a certificate that cannot be read is refused whole", async () => {
 });
 
 test("after a restart of NGINX the certificates come back by themselves, and no handshake is refused", async () => {
+	const { edge, handshake } = tls;
 	const ending = new AbortController();
 	const watching = edge.edge.watch(ending.signal);
 	await edge.stop();
@@ -156,6 +66,7 @@ test("after a restart of NGINX the certificates come back by themselves, and no 
 });
 
 test("visitors by HTTP/2 reach apps, site and node, and are told apart from plain ones", async () => {
+	const { edge, issue, ask, app } = tls;
 	await edge.edge.replaceRoutes({ revision: 1, routes: [await app("shop", ["example.org"])] });
 	await edge.edge.replaceCertificates([
 		await issue("localhost"),
@@ -178,12 +89,14 @@ test("visitors by HTTP/2 reach apps, site and node, and are told apart from plai
 });
 
 test("a host in a request that the connection was not opened for is still this host's", async () => {
+	const { edge, ask } = tls;
 	// Browsers share one connection among the names of a wildcard certificate.
 	const answer = await ask("shop.apps.test", {}, undefined, `nobody.apps.test:${edge.httpsPort}`);
 	expect(answer.headers[":status"]).toBe(404);
 });
 
 test("private apps are private by HTTP/2 too, and let in whom the agent lets in", async () => {
+	const { edge, ask, app } = tls;
 	await edge.edge.replaceRoutes({ revision: 2, routes: [await app("diary", [], "private")] });
 	expect((await ask("diary.apps.test")).headers[":status"]).toBe(401);
 	expect((await ask("diary.apps.test", { cookie: "repldock_access=wrong" })).headers[":status"]).toBe(403);
@@ -193,115 +106,8 @@ test("private apps are private by HTTP/2 too, and let in whom the agent lets in"
 	expect(entered.headers["set-cookie"]).toHaveLength(2);
 	for (const cookie of entered.headers["set-cookie"] ?? []) expect(cookie).toMatch(/; Secure/);
 });
-
-test("gRPC passes with its messages and trailers, over connections of its own", async () => {
-	const server = createHttp2Server().listen(0, "127.77.200.1");
-	await once(server, "listening");
-	let seen: IncomingHttpHeaders = {};
-	server.on("stream", (stream, headers) => {
-		seen = headers;
-		const parts: Buffer[] = [];
-		stream.on("data", (part: Buffer) => parts.push(part));
-		stream.on("end", () => {
-			const hostile = {
-				"x-accel-redirect": "/_repldock/enter",
-				"x-accel-limit-rate": "1",
-				"set-cookie": "a=1; Domain=apps.test",
-			};
-			stream.respond({ ":status": 200, "content-type": "application/grpc", ...hostile }, { waitForTrailers: true });
-			stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0", "grpc-message": "fine" }));
-			stream.end(Buffer.concat(parts));
-		});
-	});
-	const { port } = server.address() as AddressInfo;
-	await edge.edge.replaceRoutes({
-		revision: 3,
-		routes: [route("rpc", { address: "127.77.200.1", ports: [port], mainPort: port })],
-	});
-	const message = Buffer.from([0, 0, 0, 0, 3, 1, 2, 3]);
-	const call = {
-		":method": "POST",
-		":path": "/echo.Echo/Say",
-		"content-type": "application/grpc+proto",
-		te: "trailers",
-	};
-	for (let turn = 0; turn < 3; turn += 1) {
-		const claims = { "x-forwarded-for": "6.6.6.6", "x-repldock-user-id": "1" };
-		const answer = await ask("rpc.apps.test", { ...call, ...claims }, message);
-		expect(answer.headers[":status"]).toBe(200);
-		expect(answer.headers["set-cookie"]).toEqual(["a=1"]);
-		expect(answer.trailers).toMatchObject({ "grpc-status": "0", "grpc-message": "fine" });
-		expect(Buffer.from(answer.body)).toEqual(message);
-	}
-	expect(seen.te).toBe("trailers");
-	expect(seen["x-repldock-user-id"]).toBeUndefined();
-	expect(seen["x-forwarded-for"]).toBe("127.0.0.1");
-	expect(seen["x-forwarded-proto"]).toBe("https");
-	expect(seen[":authority"] ?? seen.host).toBe(`rpc.apps.test:${edge.httpsPort}`);
-	server.close();
-	await once(server, "close");
-	// Clients take any status but 200 for "unavailable".
-	expect((await ask("rpc.apps.test", call, message)).headers[":status"]).toBe(502);
-});
-
-test("an app that speaks HTTP/1.1 and gRPC on one port is not spoken to in the wrong one", async () => {
-	const plain = createHttpServer((_, response) => response.end("plain"));
-	const grpc = createHttp2Server();
-	grpc.on("stream", (stream) => {
-		stream.respond({ ":status": 200, "content-type": "application/grpc" });
-		stream.end("grpc");
-	});
-	const server = createTcpServer((socket) => {
-		socket.once("readable", () => {
-			const first: Buffer = socket.read();
-			socket.unshift(first);
-			(first.toString("latin1").startsWith("PRI") ? grpc : plain).emit("connection", socket);
-		});
-	}).listen(0, "127.77.200.2");
-	await once(server, "listening");
-	const { port } = server.address() as AddressInfo;
-	const both = route("both", { address: "127.77.200.2", ports: [port], mainPort: port });
-	await edge.edge.replaceRoutes({ revision: 29, routes: [both] });
-	for (let turn = 0; turn < 8; turn += 1) {
-		expect((await ask("both.apps.test")).body).toBe("plain");
-		const call = { ":method": "POST", "content-type": "application/grpc" };
-		expect((await ask("both.apps.test", call, Buffer.alloc(5))).body).toBe("grpc");
-	}
-	server.close();
-});
-
-test("gRPC-Web and other uploads reach the app by HTTP/1.1, whole", async () => {
-	await edge.edge.replaceRoutes({ revision: 30, routes: [await app("web")] });
-	const call = { ":method": "POST", "content-type": "application/grpc-web+proto" };
-	const answer = await ask("web.apps.test", call, Buffer.alloc(100_000));
-	expect(answer.headers[":status"]).toBe(200);
-	expect((JSON.parse(answer.body) as Seen).headers["content-type"]).toBe("application/grpc-web+proto");
-});
-
-test("WebSockets pass over TLS, at an app's own name and at a custom domain", async () => {
-	const { address, port, server } = await edge.container(reflect);
-	const sockets = new WebSocketServer({ server });
-	sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(data)));
-	await edge.edge.replaceRoutes({
-		revision: 31,
-		routes: [route("chat", { address, ports: [port], mainPort: port, domains: ["example.org"] })],
-	});
-	for (const host of ["chat.apps.test", "example.org"]) {
-		const socket = new WebSocket(`wss://127.0.0.1:${edge.httpsPort}/`, {
-			createConnection: () =>
-				tlsConnect({ host: "127.0.0.1", port: edge.httpsPort, ca: authority.certificate, servername: host }),
-			headers: { host: `${host}:${edge.httpsPort}` },
-		});
-		await once(socket, "open");
-		socket.send("hello");
-		expect(String((await once(socket, "message"))[0])).toBe("hello");
-		socket.close();
-		await once(socket, "close");
-	}
-	sockets.close();
-});
-
 test("the plain port sends visitors to TLS where a certificate is for their host, and not elsewhere", async () => {
+	const { edge, app } = tls;
 	await edge.edge.replaceRoutes({ revision: 4, routes: [await app("shop", ["example.org", "fresh.example"])] });
 	const answer = await edge.visit("shop.apps.test", { path: "/a?b=%20c", method: "POST" });
 	expect([answer.status, answer.headers.location]).toEqual([308, `https://shop.apps.test:${edge.httpsPort}/a?b=%20c`]);
@@ -313,6 +119,7 @@ test("the plain port sends visitors to TLS where a certificate is for their host
 });
 
 test("HSTS is said by TLS alone, and an app's own word stands", async () => {
+	const { edge, ask, app } = tls;
 	const own = await edge.container((_, response) => {
 		response.setHeader("strict-transport-security", "max-age=5");
 		response.end();
@@ -330,6 +137,7 @@ test("HSTS is said by TLS alone, and an app's own word stands", async () => {
 });
 
 test("published challenges are answered on every host without a redirect; other tokens are the app's", async () => {
+	const { edge, app } = tls;
 	const path = "/.well-known/acme-challenge/token_1-x";
 	await edge.edge.replaceRoutes({ revision: 6, routes: [await app("shop", ["fresh.example"])] });
 	await edge.edge.replaceChallenges([{ token: "token_1-x", answer: "token_1-x.thumb" }]);
@@ -346,6 +154,7 @@ test("published challenges are answered on every host without a redirect; other 
 });
 
 test("a custom domain shows its project alone: any case, with a last dot, and nothing that only looks like it", async () => {
+	const { edge, app } = tls;
 	const [one, two] = [await app("one", ["shop.example", "xn--bcher-kva.example"]), await app("two")];
 	await edge.edge.replaceRoutes({ revision: 10, routes: [one, two] });
 	for (const host of ["shop.example", "SHOP.Example", "shop.example.", "xn--bcher-kva.example"]) {
