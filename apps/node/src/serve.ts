@@ -113,7 +113,12 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		toolchainEnvironment: await readToolchainEnvironment(),
 		apps: {
 			...appAddresses(config.siteUrl, config.appsDomain),
-			isRealPort: (port) => config.appsAddress !== undefined && port >= firstAppPort && port !== config.httpPort,
+			// They speak plain HTTP, which a page that came by TLS may not show.
+			isRealPort: (port) =>
+				config.appsAddress !== undefined &&
+				config.siteUrl.startsWith("http:") &&
+				port >= firstAppPort &&
+				port !== config.httpPort,
 		},
 		placement: placements.find,
 		async openFiles(projectId) {

@@ -33,7 +33,7 @@ export function pagePolicy(options: {
 }): string {
 	const gateways = options.gatewayOrigins.join(" ");
 	const gatewaySockets = options.gatewayOrigins.map((origin) => origin.replace(/^http/, "ws")).join(" ");
-	const { scheme, domain, port } = options.apps;
+	const { scheme, domain } = options.apps;
 	const directives = {
 		"default-src": "'self'",
 		"script-src": `'self' ${options.scriptHashes.join(" ")}`,
@@ -42,7 +42,8 @@ export function pagePolicy(options: {
 		"media-src": `'self' blob: ${gateways}`,
 		"font-src": "'self' data:",
 		"connect-src": `'self' ${gateways} ${gatewaySockets}`,
-		"frame-src": `${scheme}://*.${domain}${port ? `:${port}` : ""} blob:`,
+		// Any port: where the apps have an address of their own, each port of theirs is one of it.
+		"frame-src": `${scheme}://*.${domain}:* blob:`,
 		"worker-src": "'self' blob:",
 		"object-src": "'none'",
 		"base-uri": "'none'",
