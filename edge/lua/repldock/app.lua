@@ -96,7 +96,9 @@ function module.explain_failure()
 	local route, port = module.find()
 	-- The connection was made, so something listens; what it said was no HTTP, or nothing.
 	-- Each attempt has its own time in the list, "-" when it could not connect.
+	-- An app that spoke before it was asked anything has bytes, and no time.
 	local connected = (ngx.var.upstream_connect_time or ""):find("%d") ~= nil
+		or (ngx.var.upstream_bytes_received or ""):find("[1-9]") ~= nil
 	return pages.send(connected and "bad_answer" or "refused", route, port)
 end
 
