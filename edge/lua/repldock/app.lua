@@ -105,9 +105,12 @@ local function decide()
 	return choose(route, port), route, port
 end
 
--- Each attempt has its own status and time in the lists; the time is "-" when it could not connect.
+-- Each attempt has its own status and time in the lists; the time is "-" when it could not connect. An app that spoke
+-- before it was asked anything has bytes, and no time.
 local function failure()
-	if not (ngx.var.upstream_connect_time or ""):find("%d") then
+	local connected = (ngx.var.upstream_connect_time or ""):find("%d")
+		or (ngx.var.upstream_bytes_received or ""):find("[1-9]")
+	if not connected then
 		return "refused"
 	end
 	-- The connection was made, so something listens; what it said was no HTTP, or nothing.

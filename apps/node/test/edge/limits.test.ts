@@ -1,10 +1,9 @@
 import { once } from "node:events";
 import { type IncomingMessage, request, type ServerResponse } from "node:http";
-import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import type { EdgeLimits } from "../../src/host/edge-process.ts";
-import { readAll, route, startEdge, type TestEdge, until } from "./support.ts";
+import { type Answer, readAll, route, startEdge, type TestEdge, until } from "./support.ts";
 
 const none: EdgeLimits = {
 	connections: 0,
@@ -74,27 +73,37 @@ async function statuses(count: number, host: string, from?: string): Promise<Rec
 	return found;
 }
 
+/** The first answer that the app did not give: what it may serve comes back with time. */
+async function refused(accept: string): Promise<Answer> {
+	for (;;) {
+		const answer = await edge.visit("shop.apps.test", { headers: { accept } });
+		if (answer.status !== 200) return answer;
+	}
+}
+
 test("a project over its requests a second is refused with 429 and when to come again, and its neighbour is not", async () => {
 	await start({ requestsPerSecond: 20 });
-	const found = await statuses(100, "shop.apps.test");
-	expect(Object.keys(found)).toEqual(["200", "429"]);
-	// Two seconds' worth at once, and what came back meanwhile.
-	expect(found[200]).toBeGreaterThanOrEqual(40);
-	expect(found[200]).toBeLessThan(80);
+	const startedAtMs = performance.now();
+	const found = await Promise.all(Array.from({ length: 200 }, () => status("shop.apps.test")));
+	const served = found.filter((each) => each === 200).length;
+	expect(new Set(found)).toEqual(new Set([200, 429]));
+	// Two seconds' worth at once, and what came back meanwhile; each worker sees time in steps of its own.
+	expect(served).toBeGreaterThanOrEqual(40);
+	expect(served).toBeLessThanOrEqual(45 + ((performance.now() - startedAtMs) / 1000) * 20);
 	expect(await statuses(30, "other.apps.test")).toEqual({ 200: 30 });
-	const refusal = await edge.visit("shop.apps.test", { headers: { accept: "application/json" } });
+	const refusal = await refused("application/json");
 	expect(refusal.status).toBe(429);
 	expect(refusal.headers["retry-after"]).toBe("2");
 	expect(refusal.headers["content-type"]).toBe("application/problem+json");
 	expect(JSON.parse(refusal.body)).toMatchObject({ code: "too_many_requests", status: 429 });
-	expect((await edge.visit("shop.apps.test")).body).toContain("too many visitors");
+	expect((await refused("text/html")).body).toContain("too many visitors");
 	await until(async () => (await status("shop.apps.test")) === 200);
 });
 
 test("one visitor over the allowance of one is refused while another visitor of the same project is served", async () => {
 	await start({ visitorRequestsPerSecond: 10, requestsPerSecond: 1000 });
-	const found = await statuses(60, "shop.apps.test", "127.0.0.2");
-	expect(found[429]).toBeGreaterThan(0);
+	const found = await Promise.all(Array.from({ length: 100 }, () => status("shop.apps.test", "/", "127.0.0.2")));
+	expect(found).toContain(429);
 	expect(await statuses(10, "shop.apps.test", "127.0.0.3")).toEqual({ 200: 10 });
 	expect(await statuses(10, "other.apps.test", "127.0.0.2")).toEqual({ 200: 10 });
 });
@@ -180,6 +189,4 @@ test("a body above the limit is refused clearly, whether its length is told or i
 test("a limit of nothing is none", async () => {
 	await start({});
 	expect(await statuses(200, "shop.apps.test")).toEqual({ 200: 200 });
-	const socket = connect(edge.port, "127.0.0.1");
-	socket.destroy();
 });

@@ -1,7 +1,7 @@
 import type { AppRequest } from "@repldock/protocol";
-import type { Tone } from "@repldock/ui";
 
-export function toneOf(status: number): Tone {
+/** The badge's colour by the class of status. */
+export function toneOf(status: number): "neutral" | "accent" | "positive" | "warning" | "danger" {
 	if (status >= 500) return "danger";
 	if (status >= 400) return "warning";
 	if (status >= 300) return "accent";
