@@ -6,6 +6,7 @@ import { readSecrets } from "./auth/secrets-directory.ts";
 import { createTicketSigner } from "./auth/tickets.ts";
 import { appsAddress, databaseAddress, type SiteConfig, siteOptions } from "./config.ts";
 import { createControl } from "./control/control.ts";
+import { createNodeVisits } from "./control/node-visits.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { tidy } from "./store/janitor.ts";
 import { migrate } from "./store/migrate.ts";
@@ -15,6 +16,7 @@ import { readTemplates } from "./store/templates.ts";
 import { createHttpServer } from "./web/http-server.ts";
 import { closeServer, listenOn } from "./web/listen.ts";
 import { createPages } from "./web/pages.ts";
+import { createVisits } from "./web/visits.ts";
 
 /** Shorter than the 5 s in which a stop must be over. */
 const stopGraceMs = 3_000;
@@ -98,7 +100,9 @@ export async function startSite(config: SiteConfig, log: Logger): Promise<Runnin
 			siteOrigins: [new URL(siteUrl).origin],
 			log,
 		});
-		const server = createHttpServer({ api, pages, control, database, siteUrl, log });
+		const visits = createVisits({ database, auth, ticketSigner, apps });
+		const nodeVisits = createNodeVisits({ database, nodeToken: secrets.nodeToken, log });
+		const server = createHttpServer({ api, pages, visits, nodeVisits, control, database, siteUrl, log });
 		// Released in reverse: control sockets first, since the server's close waits for the sockets that it handed on.
 		cleanup.push("http server", () => closeServer(server, stopGraceMs));
 		cleanup.push("control sockets", () => control.close());

@@ -39,7 +39,8 @@ end
 
 -- Removes what a client claims in the edge's name, and the headers it marks as meant for the edge only.
 function module.clean_request()
-	if find(ngx.req.raw_header(true), claims_in_raw_header, "ijo") then
+	-- HTTP/2 has no raw header to look through first.
+	if ngx.req.http_version() >= 2 or find(ngx.req.raw_header(true), claims_in_raw_header, "ijo") then
 		remove_claims()
 	end
 	local connection = ngx.var.http_connection

@@ -20,7 +20,9 @@ const arrive = (ticket: string, more: Record<string, string> = {}) =>
 	edgeAsks("visit", ticket, { "x-repldock-host": host, "x-repldock-state": state, ...more });
 
 test("a visit ticket becomes a cookie that says who visits", async () => {
-	const entered = await arrive(await rig.visitTicket({ name: "Ada Lövelace 100%" }), { "x-repldock-host": "My-App.localhost:8080" });
+	const entered = await arrive(await rig.visitTicket({ name: "Ada Lövelace 100%" }), {
+		"x-repldock-host": "My-App.localhost:8080",
+	});
 	expect(entered.status).toBe(204);
 	const cookie = String(entered.headers["x-repldock-access"]);
 	const visited = await edgeAsks("authorize", cookie);
@@ -35,7 +37,11 @@ test("a visit ticket becomes a cookie that says who visits", async () => {
 
 test("a visit ticket works once, in the browser and on the host that it was made for", async () => {
 	const ticket = await rig.visitTicket();
-	for (const wrong of [{ "x-repldock-host": "other.localhost:8080" }, { "x-repldock-state": "t".repeat(22) }, { "x-repldock-state": "" }]) {
+	for (const wrong of [
+		{ "x-repldock-host": "other.localhost:8080" },
+		{ "x-repldock-state": "t".repeat(22) },
+		{ "x-repldock-state": "" },
+	]) {
 		expect((await arrive(ticket, wrong)).status, JSON.stringify(wrong)).toBe(401);
 	}
 	expect((await arrive(ticket, { "x-repldock-state": `planted,${state}` })).status).toBe(204);

@@ -11,6 +11,7 @@ import { identity, sameOrigin } from "./identity.ts";
 import { answerError, problemResponse } from "./problems.ts";
 import { projectRoutes } from "./projects.ts";
 import { templateRoutes } from "./templates.ts";
+import { visitRoutes } from "./visits.ts";
 import { welcomeRoutes } from "./welcome.ts";
 import { workspaceRoutes } from "./workspace.ts";
 
@@ -47,6 +48,7 @@ export function createApi(parts: ApiParts) {
 		templateRoutes(parts),
 		projectRoutes(parts),
 		workspaceRoutes(parts),
+		visitRoutes(parts),
 		administrationRoutes(parts),
 	];
 	for (const group of groups) version1.route("/", group);

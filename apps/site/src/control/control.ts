@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { TicketKey } from "@repldock/protocol";
@@ -7,6 +6,7 @@ import { WebSocketServer } from "ws";
 import type { Database, DatabaseAddress } from "../store/database.ts";
 import { desiredChannel, listen } from "../store/listener.ts";
 import { type NodeConnection, serveNode } from "./node-connection.ts";
+import { bearsNodeToken } from "./node-token.ts";
 
 /** Notifications can be lost with a connection; this often everything is looked at anyway. */
 const pollEveryMs = 10_000;
@@ -49,15 +49,9 @@ export function createControl(options: ControlOptions): Control {
 	});
 	const poll = setInterval(refreshAll, pollEveryMs);
 
-	function isNode(request: IncomingMessage): boolean {
-		const token = /^Bearer (.+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "";
-		const digest = (text: string) => createHash("sha256").update(text).digest();
-		return timingSafeEqual(digest(token), digest(options.nodeToken));
-	}
-
 	return {
 		upgrade(request, socket, head) {
-			if (!isNode(request)) {
+			if (!bearsNodeToken(request, options.nodeToken)) {
 				log.warn("a node was refused: its token is wrong");
 				return refuseUpgrade(socket, "401 Unauthorized", "The node token is wrong.");
 			}
