@@ -98,6 +98,7 @@ export async function startSite(config: SiteConfig, log: Logger): Promise<Runnin
 			nodeToken: secrets.nodeToken,
 			ticketKeys: [ticketSigner.publicKey],
 			siteOrigins: [new URL(siteUrl).origin],
+			edgeSecret: secrets.edgeSecret,
 			log,
 		});
 		const visits = createVisits({ database, auth, ticketSigner, apps });

@@ -52,6 +52,9 @@ end
 
 local function put(table)
 	local done, problem = with_lock(function()
+		if type(table.hopSecret) == "string" then
+			state:set("hop_secret", table.hopSecret)
+		end
 		return routes.replace(table.revision, table.routes)
 	end)
 	if not done then

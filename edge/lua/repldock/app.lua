@@ -2,6 +2,7 @@
 local access = require("repldock.access")
 local bearer = require("repldock.bearer")
 local headers = require("repldock.headers")
+local hop = require("repldock.hop")
 local options = require("repldock.options").values
 local pages = require("repldock.pages")
 local routes = require("repldock.routes")
@@ -86,8 +87,24 @@ local function admit_visitor(route, tokens, personal_token)
 	return (personal_token or #tokens > 0) and "private" or "sign_in_required"
 end
 
-local function decide()
+-- The page that says why another node's project cannot be asked for there, nil once the request is on its way. What the
+-- visitor shows (cookies, tokens) goes along: the node that has the project decides on it.
+function module.pass_on(route)
+	return hop.forward(route)
+end
+
+-- Reads who is asked for, and removes what only edges may say. Once for each request.
+function module.begin()
+	ngx.ctx.hop = hop.receive()
 	headers.clean_request()
+end
+
+local function decide()
+	module.begin()
+	local elsewhere = module.find()
+	if elsewhere and elsewhere.is_elsewhere then
+		return module.pass_on(elsewhere), elsewhere
+	end
 	local tokens = access.take_tokens()
 	local personal_token = bearer.take()
 	local route, port, page = module.find()
@@ -116,9 +133,21 @@ function module.admit()
 	end
 end
 
+-- Access handler of our own addresses on the host of another node's project.
+function module.admit_elsewhere()
+	local route = module.find()
+	local page = not route and "unknown" or module.pass_on(route)
+	if page then
+		return pages.send(page, route)
+	end
+end
+
 -- Content handler after the container did not answer. The visitor was already let in.
 function module.explain_failure()
 	local route, port = module.find()
+	if route and route.is_elsewhere then
+		return pages.send("peer_down", route)
+	end
 	-- The connection was made, so something listens; what it said was no HTTP, or nothing.
 	-- Each attempt has its own time in the list, "-" when it could not connect.
 	local connected = (ngx.var.upstream_connect_time or ""):find("%d") ~= nil

@@ -37,8 +37,14 @@ local function go_to(to)
 	return ngx.redirect(safe_target(to), ngx.HTTP_MOVED_TEMPORARILY)
 end
 
--- The route of the host for a GET; nil when the request was answered.
+-- The route of the host for a GET; nil when the request was answered or went to another node.
 local function route_for_get()
+	app.begin()
+	local present = app.find()
+	if present and present.is_elsewhere then
+		ngx.exec("@elsewhere")
+		return nil
+	end
 	if ngx.req.get_method() ~= "GET" then
 		ngx.header["Allow"] = "GET"
 		pages.send("reserved")

@@ -3,7 +3,7 @@ local options = {}
 
 local module = {}
 
--- Remembers the values: `source` (folder of the edge's files), `appsDomain`, `siteHost`, `containerSubnets` (CIDR).
+-- Remembers the values: `source` (folder of the edge's files), `appsDomain`, `siteHost`, `siteUrl` (origin), `containerSubnets` (CIDR).
 function module.set(values)
 	for name, value in pairs(values) do
 		options[name] = value

@@ -36,8 +36,7 @@ local function link(class, address, label)
 end
 
 local function site_link(label)
-	local address = ngx.var.scheme .. "://" .. options.siteHost .. visited_port() .. "/"
-	return link(' class="button"', address, label) .. "\n"
+	return link(' class="button"', options.siteUrl .. "/", label) .. "\n"
 end
 
 local function port_links(route)

@@ -1,7 +1,7 @@
 import { chmod } from "node:fs/promises";
 import { request } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
-import { RepldockError, type Route, type RouteChange, type RouteTable } from "@repldock/protocol";
+import { RepldockError, type RouteChange, type RouteEntry, type RouteTable } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import { z } from "zod";
 import type { Edge } from "../host.ts";
@@ -74,8 +74,9 @@ function isUnreachable(error: unknown): boolean {
 export function createEdge(options: { socketPath: string; log: Logger; pollIntervalMs?: number }): NodeEdge {
 	const { socketPath, log } = options;
 	const pollIntervalMs = options.pollIntervalMs ?? 250;
-	const routes = new Map<string, Route>();
+	const routes = new Map<string, RouteEntry>();
 	let revision: number | undefined;
+	let hopSecret: string | undefined;
 	let isReachable = true;
 	let last: Promise<unknown> = Promise.resolve();
 
@@ -108,7 +109,7 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 
 	async function putTable(): Promise<void> {
 		if (revision === undefined) return;
-		const table: RouteTable = { revision, routes: [...routes.values()] };
+		const table: RouteTable = { revision, routes: [...routes.values()], ...(hopSecret ? { hopSecret } : {}) };
 		try {
 			// NGINX opens its unix sockets to every user of the machine.
 			await chmod(socketPath, 0o600);
@@ -132,6 +133,7 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 	async function replaceRoutes(table: RouteTable): Promise<void> {
 		return inTurn(async () => {
 			revision = table.revision;
+			hopSecret = table.hopSecret;
 			routes.clear();
 			for (const route of table.routes) routes.set(route.slug, route);
 			await deliver(putTable);
