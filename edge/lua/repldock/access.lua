@@ -66,7 +66,12 @@ end
 -- "allowed", with the visitor and the agent's own token if it answered with one, "refused", "limited" or "unavailable".
 function module.ask(question, project_id, token, state)
 	local reply = ngx.location.capture("/_repldock/agent/" .. question, {
-		vars = { access_project = project_id, access_token = token, access_state = state or "" },
+		vars = {
+			access_project = project_id,
+			access_token = token,
+			access_state = state or "",
+			hop_address = ngx.var.hop_address,
+		},
 	})
 	if reply.status == 204 then
 		local headers = headers_of(reply)

@@ -117,7 +117,9 @@ test("a node that cannot be reached is said to be so, and nothing of it is named
 });
 
 test("who may see a private project is decided where it is, and its cookie is the visitor's at either edge", async () => {
+	const visitors = new Set<unknown>();
 	await edges.two.agent((incoming, response) => {
+		visitors.add(incoming.headers["x-repldock-visitor"]);
 		response.statusCode = incoming.headers["x-repldock-access"] === "good.token" ? 204 : 403;
 		response.setHeader("x-repldock-user-id", "ada");
 		response.end();
@@ -133,6 +135,8 @@ test("who may see a private project is decided where it is, and its cookie is th
 	const visited = await edges.one.visit("secret.apps.test", { headers: { cookie } });
 	expect(visited.status).toBe(200);
 	expect(seen(visited).headers["x-repldock-user-id"]).toBe("ada");
+	// The agent counts wrong tokens by the visitor's address, not by the other edge's.
+	expect([...visitors]).toEqual([edges.one.visitorAddress]);
 });
 
 test("WebSockets and streams go through a hop", async () => {
