@@ -24,6 +24,12 @@ function parseAddress(text: string): string | undefined {
 	return text;
 }
 
+function parseEdgeAddress(text: string): string {
+	const [address = "", port = ""] = text.split(":");
+	if (text === "" || (isIPv4(address) && /^[1-9]\d{0,4}$/.test(port) && Number(port) <= 65_535)) return text;
+	throw new Error("must be an IPv4 address and a port, such as 10.0.0.2:8080");
+}
+
 /** Options of a node: the agent, its holder, engine and edge. */
 export const nodeOptions = {
 	dataDirectory: {
@@ -114,6 +120,13 @@ export const nodeOptions = {
 		parse: parse.optionalText,
 		description:
 			"Where browsers and programs reach this node's files and terminals; empty means `node.<apps domain>`, or 127.0.0.1 for a site on localhost.",
+	},
+	edgeAddress: {
+		variable: "REPLDOCK_EDGE_ADDRESS",
+		fallback: "",
+		parse: parseEdgeAddress,
+		description:
+			"IPv4 address and port at which the edges of other nodes reach this one's, for example `10.0.0.2:8080`; when empty, only this node shows its projects.",
 	},
 	templatesDirectory: {
 		variable: "REPLDOCK_TEMPLATES_DIRECTORY",
@@ -265,6 +278,7 @@ export function nodePaths(config: NodeConfig) {
 		desired: join(data, "desired.json"),
 		welcome: join(data, "welcome.json"),
 		certificates: join(data, "certificates"),
+		clusterRoutes: join(data, "cluster-routes.json"),
 		holderControl: join(run, "holder-control.sock"),
 		image: `repldock/toolchain:${config.toolchainHash.slice(0, 32)}`,
 	};

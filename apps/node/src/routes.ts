@@ -1,5 +1,6 @@
-import type { DesiredPlacement, OpenPort, Route } from "@repldock/protocol";
+import type { ClusterRoutes, DesiredPlacement, OpenPort, Route, RouteEntry } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
+import type { ClusterTable } from "./cluster-routes.ts";
 import type { Edge } from "./host.ts";
 import type { Placements } from "./placements/placements.ts";
 
@@ -19,18 +20,26 @@ export interface Routes {
 	delivered(): Promise<void>;
 	/** What is known of a slug that the edge does not have; routes that were on their way to it have arrived by then. */
 	lookUp(slug: string): Promise<SlugKnowledge>;
+	/** The site says which projects are on other nodes. */
+	setElsewhere(routes: ClusterRoutes): void;
+	/** What edges of the cluster prove themselves to each other with. */
+	setHopSecret(secret: string): void;
 }
 
+/** @param options.cluster projects of other nodes, as last told. One that is here too is answered from here. */
 export function createRoutes(options: {
 	edge: Pick<Edge, "replaceRoutes" | "changeRoutes">;
 	placements: Placements;
+	cluster: ClusterTable;
+	hopSecret: string | undefined;
 	/** A visit must ask before it goes by the route. */
 	wakes(projectId: string): boolean;
 	/** Whether the site has said since the start what this node is to have. */
 	isCurrent(): boolean;
 	log: Logger;
 }): Routes {
-	const { edge, placements, isCurrent, log } = options;
+	const { edge, placements, cluster, isCurrent, log } = options;
+	let { hopSecret } = options;
 	const ports = new Map<string, readonly OpenPort[]>();
 	/** Project id → the route as last sent. */
 	const sent = new Map<string, Route>();
@@ -66,7 +75,33 @@ export function createRoutes(options: {
 		};
 	}
 
-	function send(set: Route[], removed: string[]) {
+	function isHere(slug: string): boolean {
+		return [...sent.values()].some((present) => present.slug === slug);
+	}
+
+	/** Takes a slug away, unless it is another node's project's now. */
+	function leave(slug: string): { set: RouteEntry[]; removed: string[] } {
+		const elsewhere = cluster.find(slug);
+		return elsewhere ? { set: [elsewhere], removed: [] } : { set: [], removed: [slug] };
+	}
+
+	async function publish(): Promise<void> {
+		revision = Math.max(revision + 1, Date.now());
+		const here = new Set([...sent.values()].map(({ slug }) => slug));
+		const elsewhere = cluster.list().filter(({ slug }) => !here.has(slug));
+		await edge.replaceRoutes({
+			revision,
+			routes: [...sent.values(), ...elsewhere],
+			...(hopSecret ? { hopSecret } : {}),
+		});
+	}
+
+	function publishAgain() {
+		if (!published) return;
+		publish().catch((error: unknown) => log.error({ err: error }, "the edge did not take the routes"));
+	}
+
+	function send(set: RouteEntry[], removed: string[]) {
 		revision += 1;
 		last = edge
 			.changeRoutes({ revision, set, removed })
@@ -81,8 +116,7 @@ export function createRoutes(options: {
 				if (placement) sent.set(projectId, route(placement));
 			}
 			published = true;
-			revision = Math.max(revision + 1, Date.now());
-			await edge.replaceRoutes({ revision, routes: [...sent.values()] });
+			await publish();
 		},
 
 		update(projectId) {
@@ -93,15 +127,16 @@ export function createRoutes(options: {
 				if (!before) return;
 				sent.delete(projectId);
 				ports.delete(projectId);
-				return send([], [before.slug]);
+				const { set, removed } = leave(before.slug);
+				return send(set, removed);
 			}
 			const now = route(placement);
 			if (before && JSON.stringify(before) === JSON.stringify(now)) return;
 			sent.set(projectId, now);
 			// An old slug may already be another project's.
 			const oldSlug = before && before.slug !== now.slug ? before.slug : undefined;
-			const taken = [...sent.values()].some(({ slug }) => slug === oldSlug);
-			send([now], oldSlug && !taken ? [oldSlug] : []);
+			const left = oldSlug && !isHere(oldSlug) ? leave(oldSlug) : { set: [], removed: [] };
+			send([now, ...left.set], left.removed);
 		},
 
 		setPorts(projectId, open) {
@@ -118,9 +153,25 @@ export function createRoutes(options: {
 
 		async lookUp(slug) {
 			await last;
-			if ([...sent.values()].some((route) => route.slug === slug)) return "known";
+			if (isHere(slug) || cluster.find(slug)) return "known";
 			const isPlaced = placements.projects().some((projectId) => placements.find(projectId)?.slug === slug);
 			return isPlaced || !published || !isCurrent() ? "unsure" : "unknown";
+		},
+
+		setElsewhere(routes) {
+			cluster.apply(routes);
+			if (routes.whole) return publishAgain();
+			if (!published) return;
+			const here = new Set([...sent.values()].map(({ slug }) => slug));
+			const set = routes.set.filter(({ slug }) => !here.has(slug));
+			const removed = routes.removed.filter((slug) => !here.has(slug));
+			if (set.length + removed.length > 0) send(set, removed);
+		},
+
+		setHopSecret(secret) {
+			if (secret === hopSecret) return;
+			hopSecret = secret;
+			publishAgain();
 		},
 	};
 }

@@ -3,8 +3,9 @@ import { createServer } from "node:http";
 import { consolePtyId, type DesiredPlacement } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
 import { z } from "zod";
+import { openClusterTable } from "./cluster-routes.ts";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
-import { type ControlClient, connectControl, type Welcome } from "./control/client.ts";
+import { type ControlClient, connectControl } from "./control/client.ts";
 import { createVisitQuestions } from "./control/visits.ts";
 import { readAccessSecret } from "./gateway/access.ts";
 import { createGateway } from "./gateway/gateway.ts";
@@ -27,7 +28,7 @@ import { createRoutes } from "./routes.ts";
 import { createSleep } from "./sleep/sleep.ts";
 import { createWakes } from "./sleep/wakes.ts";
 import { startNodeCertificates } from "./tls.ts";
-import { readWelcome, writeWelcome } from "./welcome-file.ts";
+import { readWelcome, type StoredWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
 import { removeDocuments } from "./workspace/documents/store.ts";
 import { createRunner } from "./workspace/runner.ts";
@@ -73,7 +74,9 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	const nodeToken = (await readFile(paths.nodeToken, "utf8")).trim();
 	const programs = createPrograms(holder);
 	let control: ControlClient | undefined;
-	let welcome: Welcome | null = await readWelcome(paths.welcome);
+	let welcome: StoredWelcome | null = await readWelcome(paths.welcome);
+
+	const cluster = await openClusterTable({ file: paths.clusterRoutes, ownAddress: config.edgeAddress, log });
 
 	const placements = createPlacements({
 		engine,
@@ -102,6 +105,8 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	const routes = createRoutes({
 		edge,
 		placements,
+		cluster,
+		hopSecret: welcome?.edgeSecret,
 		wakes: (projectId) => wakes.needed(projectId),
 		isCurrent: () => heardDesired,
 		log,
@@ -278,13 +283,16 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		nodeToken,
 		name: config.nodeName,
 		gatewayUrl: gatewayUrl(config),
+		edgeAddress: config.edgeAddress,
 		slots: config.slots,
 		observed: () => placements.observed(),
 		onWelcome(latest) {
 			welcome = latest;
 			tellOrigins();
+			routes.setHopSecret(latest.edgeSecret);
 			void writeWelcome(paths.welcome, latest).catch(reportTo(log, "the site's welcome was not kept"));
 		},
+		onRoutes: (elsewhere) => routes.setElsewhere(elsewhere),
 		onDesired(desired) {
 			const before = new Map(placements.projects().map((id) => [id, placements.find(id)?.rightsVersion]));
 			heardDesired = true;

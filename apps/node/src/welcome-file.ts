@@ -7,6 +7,8 @@ const StoredWelcome = z.object({
 	nodeId: NodeId,
 	ticketKeys: z.array(TicketKey).min(1),
 	siteOrigins: z.array(z.string()),
+	/** Missing in files of before there was one; the next welcome brings it. */
+	edgeSecret: z.string().optional(),
 });
 export type StoredWelcome = z.infer<typeof StoredWelcome>;
 

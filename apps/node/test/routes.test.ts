@@ -27,7 +27,7 @@ function rig() {
 	const placements = {
 		projects: () => [...placed.keys()],
 		find: (id: string) => placed.get(id),
-		present: () => undefined,
+		present: () => ({ containerId: "c", pid: 1, slug: "", address: "10.0.0.2" }),
 		running: () => ({ containerId: "c", pid: 1, slug: "", address: "10.0.0.2" }),
 		life: () => ({ state: "running", problem: null }),
 	} as unknown as Placements;
@@ -40,9 +40,12 @@ function rig() {
 			changes.push(change);
 		},
 	};
+	const cluster = { find: () => undefined, list: () => [], apply: () => undefined };
 	const routes = createRoutes({
 		edge,
 		placements,
+		cluster,
+		hopSecret: undefined,
 		wakes: () => false,
 		isCurrent: () => heard,
 		log: createLog("test", "silent"),

@@ -10,4 +10,11 @@ export interface SiteLocals {
 	registrationOpen: boolean;
 	/** Nobody administers this site yet: the one-time link is still to be used. */
 	needsFirstAdministrator: boolean;
+	/** Of `/visit` alone. */
+	visit: VisitPage | null;
 }
+
+/** What `/visit` shows to who was not sent on. */
+export type VisitPage =
+	| { kind: "refused"; host: string | null }
+	| { kind: "ask"; host: string; ownerName: string; request: { host: string; to: string; state: string } };

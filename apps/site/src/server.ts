@@ -6,6 +6,7 @@ import { readSecrets } from "./auth/secrets-directory.ts";
 import { createTicketSigner } from "./auth/tickets.ts";
 import { appsAddress, databaseAddress, type SiteConfig, siteOptions } from "./config.ts";
 import { createControl } from "./control/control.ts";
+import { createNodeVisits } from "./control/node-visits.ts";
 import { checkDueDomains, type DomainChecks } from "./dns/check-domain.ts";
 import { createResolver, type Resolver } from "./dns/resolver.ts";
 import { type Database, openDatabase } from "./store/database.ts";
@@ -17,6 +18,7 @@ import { readTemplates } from "./store/templates.ts";
 import { createHttpServer } from "./web/http-server.ts";
 import { closeServer, listenOn } from "./web/listen.ts";
 import { createPages } from "./web/pages.ts";
+import { createVisits } from "./web/visits.ts";
 
 /** Shorter than the 5 s in which a stop must be over. */
 const stopGraceMs = 3_000;
@@ -105,9 +107,12 @@ export async function startSite(
 			nodeToken: secrets.nodeToken,
 			ticketKeys: [ticketSigner.publicKey],
 			siteOrigins: [new URL(siteUrl).origin],
+			edgeSecret: secrets.edgeSecret,
 			log,
 		});
-		const server = createHttpServer({ api, pages, control, database, siteUrl, log });
+		const visits = createVisits({ database, auth, ticketSigner, apps });
+		const nodeVisits = createNodeVisits({ database, nodeToken: secrets.nodeToken, log });
+		const server = createHttpServer({ api, pages, visits, nodeVisits, control, database, siteUrl, log });
 		// Released in reverse: control sockets first, since the server's close waits for the sockets that it handed on.
 		cleanup.push("http server", () => closeServer(server, stopGraceMs));
 		cleanup.push("control sockets", () => control.close());

@@ -3,6 +3,7 @@
 local agent = require("repldock.agent")
 local cjson = require("cjson.safe")
 local bearer = require("repldock.bearer")
+local visitors = require("repldock.visitors")
 
 local verdicts = ngx.shared.edge_access
 
@@ -31,7 +32,7 @@ local function split_cookies(header)
 			if module.is_token(value) and #tokens < most_tokens then
 				tokens[#tokens + 1] = value
 			end
-		elseif pair ~= "" then
+		elseif name ~= visitors.state_cookie and pair ~= "" then
 			others[#others + 1] = pair
 		end
 	end
@@ -41,9 +42,10 @@ end
 -- Takes our cookies out of the request, so that the app never sees them, and returns their tokens.
 function module.take_tokens()
 	local header = ngx.var.http_cookie
-	if not header or not header:find(module.cookie, 1, true) then
+	if not header or not header:find("repldock_", 1, true) then
 		return {}
 	end
+	visitors.remember_states()
 	local tokens, others = split_cookies(header)
 	ngx.req.clear_header("Cookie")
 	if others then
@@ -59,7 +61,7 @@ function module.ask(question, project_id, token, state)
 		"X-Repldock-Project: " .. project_id,
 		"X-Repldock-Access: " .. token,
 		"X-Repldock-Host: " .. (ngx.var.http_host or ""),
-		"X-Repldock-Visitor: " .. ngx.var.remote_addr,
+		"X-Repldock-Visitor: " .. ngx.var.visitor_address,
 		state and "X-Repldock-State: " .. state,
 	})
 	if status == 204 then

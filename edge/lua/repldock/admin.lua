@@ -54,8 +54,11 @@ local function report(store)
 	return answer(200, { revision = store.revision() or cjson.null, count = store.count() })
 end
 
-local function put(store, revision, list)
+local function put(store, revision, list, hop_secret)
 	local done, problem = with_lock(function()
+		if type(hop_secret) == "string" then
+			state:set("hop_secret", hop_secret)
+		end
 		return store.replace(revision, list)
 	end)
 	if not done then
@@ -101,7 +104,7 @@ local function serve(name, store, change)
 		return refuse(400, "invalid_input", "The body is not JSON with a revision.")
 	end
 	if method == "PUT" then
-		return put(store, body.revision, body[name])
+		return put(store, body.revision, body[name], body.hopSecret)
 	end
 	return change(body)
 end

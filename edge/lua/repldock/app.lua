@@ -2,6 +2,7 @@
 local access = require("repldock.access")
 local activity = require("repldock.activity")
 local bearer = require("repldock.bearer")
+local hop = require("repldock.hop")
 local hosts = require("repldock.hosts")
 local limits = require("repldock.limits")
 local pages = require("repldock.pages")
@@ -75,10 +76,25 @@ local function admit_visitor(route, tokens, personal_token)
 	return (personal_token or #tokens > 0) and "private" or "sign_in_required"
 end
 
+-- The page that says why another node's project cannot be asked for there, nil once the request is on its way. What the
+-- visitor shows (cookies, tokens) goes along: the node that has the project decides on it.
+function module.pass_on(route)
+	return hop.forward(route)
+end
+
+-- Reads who is asked for, and removes what only edges may say. Once for each request.
+function module.begin()
+	ngx.ctx.hop = hop.receive()
+	visit.begin()
+end
+
 local function decide()
+	local route, port, page = module.find()
+	if route and route.is_elsewhere then
+		return module.pass_on(route), route
+	end
 	local tokens = access.take_tokens()
 	local personal_token = bearer.take()
-	local route, port, page = module.find()
 	if not route then
 		return page
 	end
@@ -119,7 +135,7 @@ end
 
 -- Access handler: lets the request through to the balancer, or answers it with a page.
 function module.admit()
-	visit.begin()
+	module.begin()
 	local done, page, route, port, extra = pcall(decide)
 	if not done then
 		ngx.log(ngx.CRIT, "a request could not be routed: ", page)
@@ -139,9 +155,21 @@ function module.leave()
 	activity.finish()
 end
 
+-- Access handler of our own addresses on the host of another node's project.
+function module.admit_elsewhere()
+	local route = module.find()
+	local page = not route and "unknown" or module.pass_on(route)
+	if page then
+		return pages.send(page, route)
+	end
+end
+
 -- Content handler after the container did not answer. The visitor was already let in.
 function module.explain_failure()
 	local route, port = module.find()
+	if route and route.is_elsewhere then
+		return pages.send("peer_down", route)
+	end
 	return pages.send(failure(), route, port)
 end
 

@@ -26,7 +26,7 @@ local wide_attributes = "; Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
 local lax_attributes = "; Path=/; HttpOnly; SameSite=Lax"
 
 local function set_cookies(token)
-	local secure = ngx.var.scheme == "https" and "; Secure" or ""
+	local secure = ngx.var.visitor_scheme == "https" and "; Secure" or ""
 	ngx.header["Set-Cookie"] = {
 		access.cookie .. "=" .. token .. wide_attributes,
 		access.lax_cookie .. "=" .. token .. lax_attributes .. secure,
@@ -39,8 +39,14 @@ local function go_to(to)
 	return ngx.redirect(safe_target(to), ngx.HTTP_MOVED_TEMPORARILY)
 end
 
--- The route of the host for a GET; nil when the request was answered.
+-- The route of the host for a GET; nil when the request was answered or went to another node.
 local function route_for_get()
+	app.begin()
+	local present = app.find()
+	if present and present.is_elsewhere then
+		ngx.exec("@elsewhere")
+		return nil
+	end
 	if ngx.req.get_method() ~= "GET" then
 		ngx.header["Allow"] = "GET"
 		pages.send("reserved")

@@ -13,6 +13,11 @@ local visitor_seconds = 120
 
 -- An IPv6 visitor has a whole /64 to call from.
 local function visitor()
+	-- Behind another node's edge all of its visitors would be one.
+	local hop_address = ngx.var.hop_address
+	if hop_address ~= "" then
+		return hop_address
+	end
 	local address = ngx.var.binary_remote_addr
 	return #address == 16 and address:sub(1, 8) or address
 end

@@ -17,7 +17,7 @@ function module.visited()
 	if not options.realPorts then
 		return nil
 	end
-	local port = tonumber(ngx.var.server_port)
+	local port = tonumber(ngx.var.visitor_port)
 	return module.is_real(port) and port or nil
 end
 

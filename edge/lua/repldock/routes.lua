@@ -69,6 +69,15 @@ local function ports_problem(ports)
 	return nil
 end
 
+-- Address and port of another node's edge, nil when the text names none.
+local function parse_peer(text)
+	local address, port = tostring(text):match("^([%d.]+):([1-9]%d*)$")
+	if not address or not subnet.is_address(address) or not is_port(tonumber(port)) then
+		return nil
+	end
+	return address, tonumber(port)
+end
+
 -- The sentence that says what is wrong with a route, or nil.
 local function route_problem(route)
 	if type(route) ~= "table" or not module.is_slug(route.slug) then
@@ -79,6 +88,9 @@ local function route_problem(route)
 	end
 	if type(route.projectId) ~= "string" or not route.projectId:find("^[%w-]+$") or #route.projectId > 64 then
 		return wrong("projectId is not an id")
+	end
+	if route.peer ~= nil then
+		return route.peer ~= null and not parse_peer(route.peer) and wrong("peer is not an IPv4 address and port") or nil
 	end
 	if route.address ~= null and not is_container_address(route.address) then
 		return wrong("address is not an IPv4 address of this node's containers")
@@ -246,6 +258,15 @@ function module.find(slug)
 		return route
 	end
 	route = cjson.decode(text)
+	if route.peer ~= nil then
+		route.is_elsewhere = true
+		if route.peer == null then
+			route.peer = nil
+		else
+			route.peer_address, route.peer_port = parse_peer(route.peer)
+		end
+		route.ports = {}
+	end
 	if route.address == null then
 		route.address = nil
 	end

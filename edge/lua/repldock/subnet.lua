@@ -21,6 +21,11 @@ local function parse_address(text)
 	return bit.tobit(number)
 end
 
+-- Whether the text is an IPv4 address in canonical form.
+function module.is_address(text)
+	return parse_address(text) ~= nil
+end
+
 -- `10.1.0.0/16` as a test of an address's text. Raises an error when the text is not a subnet.
 function module.matcher(text)
 	local base, length = text:match("^([%d.]+)/(%d+)$")

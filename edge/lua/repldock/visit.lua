@@ -11,7 +11,8 @@ local secure_suffix = options.httpsPort and options.httpsPort ~= 443 and ":" .. 
 -- Sends a visitor of the plain port to TLS, but never to a host whose certificate is not there yet.
 local function redirect()
 	local port = tonumber(ngx.var.server_port)
-	if ngx.var.scheme ~= "http" or (port ~= 80 and port ~= options.httpPort) then
+	-- What another edge passed on came to it as it should.
+	if ngx.ctx.hop or ngx.var.scheme ~= "http" or (port ~= 80 and port ~= options.httpPort) then
 		return
 	end
 	local host = ngx.var.host

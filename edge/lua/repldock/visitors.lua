@@ -16,6 +16,9 @@ end
 
 -- The states in the request's cookies; more than one when a neighbour under the apps domain planted its own.
 local function states()
+	if ngx.ctx.visit_states then
+		return ngx.ctx.visit_states
+	end
 	local found = {}
 	for name, value in (ngx.var.http_cookie or ""):gmatch("([^;=%s]+)=([^;%s]*)") do
 		if name == module.state_cookie and is_state(value) and #found < most_states then
@@ -23,6 +26,11 @@ local function states()
 		end
 	end
 	return found
+end
+
+-- Keeps the states for `redirect_to_site`, before their cookies are taken out of the request.
+function module.remember_states()
+	ngx.ctx.visit_states = states()
 end
 
 -- The same as one text, empty for none.
@@ -39,7 +47,7 @@ end
 
 local function cookie(name, value, seconds)
 	local secure = options.siteUrl:find("^https:") and "; Secure" or ""
-	return ("%s=%s; Path=/_repldock/; Max-Age=%d; HttpOnly; SameSite=Lax%s"):format(name, value, seconds, secure)
+	return ("%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s"):format(name, value, seconds, secure)
 end
 
 -- A cookie that ends the state of this browser.

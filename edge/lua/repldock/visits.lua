@@ -109,7 +109,7 @@ local function describe(status, received, sent)
 		durationMs = math.floor((tonumber(variables.request_time) or 0) * 1000 + 0.5),
 		bytesIn = received,
 		bytesOut = sent,
-		address = variables.remote_addr,
+		address = variables.visitor_address,
 		protocol = variables.server_protocol or "",
 		-- Each attempt has its own time in the list, "-" when no header came.
 		answeredBy = (variables.upstream_header_time or ""):find("%d") and "app" or "edge",

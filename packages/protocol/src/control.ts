@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Elsewhere } from "./edge.ts";
 import { Problem } from "./errors.ts";
 import { ContainerState, Limits, NodeId, ProjectId, TemplateId, UserId, Visibility } from "./project.ts";
 
@@ -57,6 +58,8 @@ export const NodeToSite = z.discriminatedUnion("type", [
 		name: z.string().min(1).max(63),
 		/** Where browsers reach this node, for example `http://node.localhost:8080`. */
 		gatewayUrl: z.url(),
+		/** IPv4 address and port at which other nodes' edges reach this one's; empty when they cannot. */
+		edgeAddress: z.union([z.literal(""), Elsewhere.shape.peer.unwrap()]).default(""),
 		/** Containers that the node has room for. */
 		slots: z.int().positive(),
 		observed: z.array(ObservedPlacement),
@@ -65,7 +68,7 @@ export const NodeToSite = z.discriminatedUnion("type", [
 	z.object({ type: z.literal("observed"), observed: z.array(ObservedPlacement) }),
 	z.object({ type: z.literal("heartbeat") }),
 ]);
-export type NodeToSite = z.infer<typeof NodeToSite>;
+export type NodeToSite = z.input<typeof NodeToSite>;
 
 export const SiteToNode = z.discriminatedUnion("type", [
 	z.object({
@@ -74,11 +77,21 @@ export const SiteToNode = z.discriminatedUnion("type", [
 		ticketKeys: z.array(TicketKey).min(1),
 		/** Origins whose pages may call the node's gateway. */
 		siteOrigins: z.array(z.string()),
+		/** What the cluster's edges prove themselves to each other with. */
+		edgeSecret: z.string().min(32),
 	}),
 	/** The full set of this node's placements; what is not in it is not this node's. */
 	z.object({ type: z.literal("desired"), placements: z.array(DesiredPlacement) }),
+	/** Projects of other live nodes: all of them when `whole`, else what changed since the last message. */
+	z.object({
+		type: z.literal("routes"),
+		whole: z.boolean(),
+		set: z.array(Elsewhere),
+		removed: z.array(z.string()),
+	}),
 ]);
 export type SiteToNode = z.infer<typeof SiteToNode>;
+export type ClusterRoutes = Omit<Extract<SiteToNode, { type: "routes" }>, "type">;
 
 /** The node sends a heartbeat this often; the site calls it lost after three missed ones. */
 export const heartbeatEveryMs = 5_000;

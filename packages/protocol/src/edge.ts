@@ -35,11 +35,32 @@ export const Route = z.object({
 });
 export type Route = z.infer<typeof Route>;
 
-export const RouteTable = z.object({ revision: z.int(), routes: z.array(Route) });
-export type RouteTable = z.infer<typeof RouteTable>;
+/** A project of another node; the site says where that node's edge is. */
+export const Elsewhere = z.object({
+	slug: z.string(),
+	projectId: z.string(),
+	/** IPv4 address and port; null when other edges cannot reach it. */
+	peer: z
+		.string()
+		.regex(/^\d{1,3}(?:\.\d{1,3}){3}:[1-9]\d{0,4}$/)
+		.nullable(),
+});
+export type Elsewhere = z.infer<typeof Elsewhere>;
 
-export const RouteChange = z.object({ revision: z.int(), set: z.array(Route), removed: z.array(z.string()) });
-export type RouteChange = z.infer<typeof RouteChange>;
+export type RouteEntry = Route | Elsewhere;
+
+export interface RouteTable {
+	revision: number;
+	routes: RouteEntry[];
+	/** What edges of one cluster prove themselves to each other with; absent before the site has named it. */
+	hopSecret?: string;
+}
+
+export interface RouteChange {
+	revision: number;
+	set: RouteEntry[];
+	removed: string[];
+}
 
 /** A certificate for the edge to choose by the name that a visitor asks for. The edge never gives it back. */
 export interface EdgeCertificate {

@@ -2,8 +2,8 @@ import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Settings } from "../settings.ts";
 import type { Finding } from "../machine/finding.ts";
+import type { Settings } from "../settings.ts";
 
 /** What the agent writes of its certificates (apps/node/src/certificates/certificates.ts). */
 const Status = z.array(

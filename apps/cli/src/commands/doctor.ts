@@ -4,13 +4,13 @@ import { createServer } from "node:net";
 import { dirname } from "node:path";
 import { runCommand } from "@repldock/service";
 import { appsAddressFindings } from "../machine/apps-address.ts";
+import type { Finding } from "../machine/finding.ts";
 import { missingPackages, servicePackages } from "../machine/packages.ts";
 import { isReachableByAll } from "../machine/users.ts";
 import { repository, type Settings } from "../settings.ts";
 import { readStatus } from "../supervisor/control.ts";
 import { dim, green, print, red, yellow } from "../text.ts";
 import { checkCertificates } from "./doctor-tls.ts";
-import type { Finding } from "../machine/finding.ts";
 
 type Check = (settings: Settings) => Promise<Finding | Finding[]>;
 

@@ -1,4 +1,5 @@
 import {
+	type ClusterRoutes,
 	controlPath,
 	type DesiredPlacement,
 	heartbeatEveryMs,
@@ -14,6 +15,7 @@ export interface Welcome {
 	nodeId: string;
 	ticketKeys: TicketKey[];
 	siteOrigins: string[];
+	edgeSecret: string;
 }
 
 export interface ControlClientOptions {
@@ -23,11 +25,14 @@ export interface ControlClientOptions {
 	nodeToken: string;
 	name: string;
 	gatewayUrl: string;
+	edgeAddress: string;
 	slots: number;
 	/** The full observed set, for the greeting. */
 	observed(): ObservedPlacement[];
 	onWelcome(welcome: Welcome): void;
 	onDesired(placements: DesiredPlacement[]): void;
+	/** Projects of other nodes. */
+	onRoutes(routes: ClusterRoutes): void;
 	log: Logger;
 }
 
@@ -72,8 +77,8 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 
 		current.on("open", () => {
 			lastHeardMs = Date.now();
-			const { name, gatewayUrl, slots } = options;
-			send({ type: "hello", name, gatewayUrl, slots, observed: options.observed() });
+			const { name, gatewayUrl, edgeAddress, slots } = options;
+			send({ type: "hello", name, gatewayUrl, edgeAddress, slots, observed: options.observed() });
 		});
 		current.on("pong", () => {
 			lastHeardMs = Date.now();
@@ -103,6 +108,8 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 		if (message.type === "welcome") {
 			backoff.reset();
 			options.onWelcome(message);
+		} else if (message.type === "routes") {
+			options.onRoutes(message);
 		} else {
 			options.onDesired(message.placements);
 		}

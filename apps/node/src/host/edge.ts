@@ -5,8 +5,8 @@ import {
 	type EdgeChallenge,
 	EdgeCounters,
 	RepldockError,
-	type Route,
 	type RouteChange,
+	type RouteEntry,
 	type RouteTable,
 	VisitBatch,
 } from "@repldock/protocol";
@@ -53,10 +53,11 @@ function isUnreachable(error: unknown): boolean {
 export function createEdge(options: { socketPath: string; log: Logger; pollIntervalMs?: number }): NodeEdge {
 	const { socketPath, log } = options;
 	const pollIntervalMs = options.pollIntervalMs ?? 250;
-	const routes = new Map<string, Route>();
+	const routes = new Map<string, RouteEntry>();
 	const certificates = createWholeTable<EdgeCertificate>(socketPath, "certificates");
 	const challenges = createWholeTable<EdgeChallenge>(socketPath, "challenges");
 	let revision: number | undefined;
+	let hopSecret: string | undefined;
 	let isReachable = true;
 	let last: Promise<unknown> = Promise.resolve();
 
@@ -78,7 +79,7 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 
 	async function putRoutes(): Promise<void> {
 		if (revision === undefined) return;
-		const table: RouteTable = { revision, routes: [...routes.values()] };
+		const table: RouteTable = { revision, routes: [...routes.values()], ...(hopSecret ? { hopSecret } : {}) };
 		await putTable(socketPath, "/routes", table);
 	}
 
@@ -101,6 +102,7 @@ export function createEdge(options: { socketPath: string; log: Logger; pollInter
 	async function replaceRoutes(table: RouteTable): Promise<void> {
 		return inTurn(async () => {
 			revision = table.revision;
+			hopSecret = table.hopSecret;
 			routes.clear();
 			for (const route of table.routes) routes.set(route.slug, route);
 			await deliver(putRoutes);

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { route, startEdge, type TestEdge } from "./support.ts";
+import { route, startEdge, type TestEdge, until } from "./support.ts";
 
 /** Slug → visitor's port → what answers there; 0 is the main port. */
 const apps: Record<string, Record<number, string>> = {
@@ -43,7 +43,11 @@ beforeAll(async () => {
 		routes.push(route(slug, { address: main.address, ports, mainPort: main.port }));
 	}
 	await edge.edge.replaceRoutes({ revision: 1, routes });
-	workers = await workersOf();
+	// NGINX starts them one after the other.
+	await until(async () => {
+		workers = await workersOf();
+		return workers.trim().split(" ").length === 2;
+	});
 });
 
 afterAll(() => edge?.release());

@@ -34,10 +34,11 @@ export async function startTlsEdge(): Promise<TlsEdge> {
 	const authority = await makeAuthority("Test authority");
 	const edge = await startEdge("apps.test", {
 		tls: {
-		fallback: await makeSelfSigned("fallback.invalid"),
-		redirect: true,
-		hstsSeconds: 3600,
-	}});
+			fallback: await makeSelfSigned("fallback.invalid"),
+			redirect: true,
+			hstsSeconds: 3600,
+		},
+	});
 	await edge.service("site", reflect);
 	await edge.service("agent", (incoming, response) => {
 		if (!incoming.url?.startsWith("/edge/")) return reflect(incoming, response);

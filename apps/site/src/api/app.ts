@@ -13,6 +13,7 @@ import { identity, sameOrigin } from "./identity.ts";
 import { answerError, problemResponse } from "./problems.ts";
 import { projectRoutes } from "./projects.ts";
 import { templateRoutes } from "./templates.ts";
+import { visitRoutes } from "./visits.ts";
 import { welcomeRoutes } from "./welcome.ts";
 import { workspaceRoutes } from "./workspace.ts";
 
@@ -50,6 +51,7 @@ export function createApi(parts: ApiParts) {
 		projectRoutes(parts),
 		domainRoutes(parts),
 		workspaceRoutes(parts),
+		visitRoutes(parts),
 		administrationRoutes(parts),
 		alwaysOnRoutes(parts),
 	];

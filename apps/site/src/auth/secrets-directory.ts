@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { hkdfSync, randomBytes, randomUUID } from "node:crypto";
 import { link, mkdir, readFile, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { exportJWK, generateKeyPair } from "jose";
@@ -10,6 +10,8 @@ export interface Secrets {
 	readonly ticketKey: string;
 	/** What nodes prove themselves with. */
 	readonly nodeToken: string;
+	/** What the cluster's edges prove themselves to each other with; it follows from `authSecret`. */
+	readonly edgeSecret: string;
 }
 
 /** Reads the site's secrets, and makes those that are missing. Of several instances that start at once all get the same. */
@@ -24,7 +26,9 @@ export async function readSecrets(directory: string): Promise<Secrets> {
 		}),
 		readOrMake(directory, "node-token", randomText),
 	]);
-	return { authSecret, ticketKey, nodeToken };
+	// Derived, so that sites which share the secrets that they had before agree on it too. It does not lead back.
+	const edgeSecret = Buffer.from(hkdfSync("sha256", authSecret, "", "repldock edge hop", 32)).toString("base64url");
+	return { authSecret, ticketKey, nodeToken, edgeSecret };
 }
 
 async function readOrMake(directory: string, name: string, make: () => Promise<string>): Promise<string> {

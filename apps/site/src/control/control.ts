@@ -1,15 +1,19 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { TicketKey } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import { WebSocketServer } from "ws";
+import { listPlacedRoutes } from "../store/cluster-routes.ts";
 import type { Database, DatabaseAddress } from "../store/database.ts";
 import { desiredChannel, listen } from "../store/listener.ts";
+import { createCoalesced } from "./coalesced.ts";
 import { type NodeConnection, serveNode } from "./node-connection.ts";
+import { bearsNodeToken } from "./node-token.ts";
 
 /** Notifications can be lost with a connection; this often everything is looked at anyway. */
 const pollEveryMs = 10_000;
+/** Between two tellings of which project is where. */
+const routesPauseMs = 200;
 /** A hello with the reports of thousands of placements. */
 const messageMaxBytes = 16 * 1024 * 1024;
 
@@ -19,6 +23,8 @@ export interface ControlOptions {
 	readonly nodeToken: string;
 	readonly ticketKeys: readonly TicketKey[];
 	readonly siteOrigins: readonly string[];
+	/** What edges prove themselves to each other with. */
+	readonly edgeSecret: string;
 	readonly log: Logger;
 }
 
@@ -36,12 +42,25 @@ export function createControl(options: ControlOptions): Control {
 	/** Those that said hello, by node; two of one node while an old one dies. */
 	const byNode = new Map<string, Set<NodeConnection>>();
 
+	/** One reading of the table serves all nodes; changes within the pause are told together. */
+	const tellRoutes = createCoalesced(
+		async () => {
+			if (connections.size === 0) return;
+			const placed = await listPlacedRoutes(options.database);
+			for (const connection of connections) connection.tellRoutes(placed);
+			await new Promise((resolve) => setTimeout(resolve, routesPauseMs).unref());
+		},
+		(error) => log.error({ err: error }, "nodes were not told of each other's projects"),
+	);
+
 	function refreshAll() {
 		for (const connection of connections) connection.refresh();
+		tellRoutes();
 	}
 	const listener = listen(options.databaseAddress, desiredChannel, {
 		payload: (nodeId) => {
 			for (const connection of byNode.get(nodeId) ?? []) connection.refresh();
+			tellRoutes();
 		},
 		connected: refreshAll,
 		lost: (error) =>
@@ -49,15 +68,9 @@ export function createControl(options: ControlOptions): Control {
 	});
 	const poll = setInterval(refreshAll, pollEveryMs);
 
-	function isNode(request: IncomingMessage): boolean {
-		const token = /^Bearer (.+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "";
-		const digest = (text: string) => createHash("sha256").update(text).digest();
-		return timingSafeEqual(digest(token), digest(options.nodeToken));
-	}
-
 	return {
 		upgrade(request, socket, head) {
-			if (!isNode(request)) {
+			if (!bearsNodeToken(request, options.nodeToken)) {
 				log.warn("a node was refused: its token is wrong");
 				return refuseUpgrade(socket, "401 Unauthorized", "The node token is wrong.");
 			}
@@ -67,6 +80,7 @@ export function createControl(options: ControlOptions): Control {
 					onRegistered(nodeId) {
 						const ofNode = byNode.get(nodeId) ?? new Set();
 						byNode.set(nodeId, ofNode.add(connection));
+						tellRoutes();
 					},
 					onClosed(nodeId) {
 						connections.delete(connection);

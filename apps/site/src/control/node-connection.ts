@@ -9,15 +9,18 @@ import {
 import type { Logger } from "@repldock/service";
 import type { RawData, WebSocket } from "ws";
 import { nodeLostAfterMs } from "../domain/placement.ts";
+import type { PlacedRoute } from "../store/cluster-routes.ts";
 import type { Database } from "../store/database.ts";
 import { registerNode, touchNode } from "../store/nodes.ts";
 import { listDesired, recordObserved } from "../store/placements.ts";
+import { createRouteDifference } from "./cluster-routes.ts";
 import { createCoalesced } from "./coalesced.ts";
 
 export interface NodeConnectionParts {
 	readonly database: Database;
 	readonly ticketKeys: readonly TicketKey[];
 	readonly siteOrigins: readonly string[];
+	readonly edgeSecret: string;
 	readonly log: Logger;
 	/** The node said hello and has its id now. */
 	onRegistered(nodeId: string): void;
@@ -27,6 +30,8 @@ export interface NodeConnectionParts {
 export interface NodeConnection {
 	/** Sends the desired placements if they changed; calls that come while one is under way become one more. */
 	refresh(): void;
+	/** Tells it what changed of the other nodes' projects. */
+	tellRoutes(placed: readonly PlacedRoute[]): void;
 	close(code: number, reason: string): void;
 	terminate(): void;
 }
@@ -44,6 +49,7 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 	let log = parts.log;
 	let nodeId: string | null = null;
 	let lastDesired: string | undefined;
+	let routeDifference: ReturnType<typeof createRouteDifference> | undefined;
 	let queue = Promise.resolve();
 	let watchdog = setTimeout(giveUp, heartbeatEveryMs);
 
@@ -82,13 +88,16 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 	async function handle(message: NodeToSite): Promise<void> {
 		if (message.type === "hello") {
 			if (nodeId !== null) return socket.close(1008, "This socket has said hello already.");
-			const { name, gatewayUrl, slots } = message;
-			nodeId = await registerNode(database, { name, gatewayUrl: gatewayUrl.replace(/\/$/, ""), slots, sessionId });
+			const { name, slots, edgeAddress = "" } = message;
+			const gatewayUrl = message.gatewayUrl.replace(/\/$/, "");
+			nodeId = await registerNode(database, { name, gatewayUrl, edgeAddress, slots, sessionId });
 			if (socket.readyState !== socket.OPEN) return;
 			log = log.child({ node: nodeId, name });
 			log.info({ slots }, "node registered");
 			await recordAll(nodeId, message.observed);
-			send({ type: "welcome", nodeId, ticketKeys: [...parts.ticketKeys], siteOrigins: [...parts.siteOrigins] });
+			const { ticketKeys, siteOrigins, edgeSecret } = parts;
+			send({ type: "welcome", nodeId, ticketKeys: [...ticketKeys], siteOrigins: [...siteOrigins], edgeSecret });
+			routeDifference = createRouteDifference(nodeId);
 			parts.onRegistered(nodeId);
 			return refresh();
 		}
@@ -119,6 +128,11 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 
 	return {
 		refresh,
+		tellRoutes(placed) {
+			if (!routeDifference || socket.readyState !== socket.OPEN) return;
+			const routes = routeDifference(placed);
+			if (routes) send({ type: "routes", ...routes });
+		},
 		close: (code, reason) => socket.close(code, reason),
 		terminate: () => socket.terminate(),
 	};

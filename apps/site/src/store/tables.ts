@@ -50,6 +50,7 @@ interface NodesTable {
 	id: Generated<string>;
 	name: string;
 	gatewayUrl: string;
+	edgeAddress: Generated<string>;
 	slots: number;
 	sessionId: string;
 	lastSeenAt: Date;

@@ -1,17 +1,21 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
-import { controlPath, toProblem } from "@repldock/protocol";
+import { controlPath, toProblem, visitPath, visitsPath } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import { sql } from "kysely";
 import { problemResponse } from "../api/problems.ts";
 import { clientAddress, clientAddressHeader } from "../auth/client-address.ts";
 import { type Control, refuseUpgrade } from "../control/control.ts";
+import type { VisitPage } from "../locals.ts";
 import type { Database } from "../store/database.ts";
 import { commonHeaders } from "./security-headers.ts";
+import type { AnswerVisit } from "./visits.ts";
 
 export interface HttpParts {
 	readonly api: { fetch(request: Request): Response | Promise<Response> };
-	readonly pages: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+	readonly pages: (request: IncomingMessage, response: ServerResponse, visit?: VisitPage | null) => Promise<void>;
+	readonly visits: AnswerVisit;
+	readonly nodeVisits: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 	readonly control: Control;
 	readonly database: Database;
 	readonly siteUrl: string;
@@ -29,7 +33,12 @@ export function createHttpServer(parts: HttpParts): Server {
 		setClientAddress(request);
 		const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
 		if (path === "/healthz") return answerHealth(parts.database, response);
+		if (path === visitsPath) return parts.nodeVisits(request, response);
 		if (path === "/api" || path.startsWith("/api/")) return answerApi(request, response);
+		if (path === visitPath && request.method === "GET") {
+			const visit = await parts.visits(request, response);
+			return visit && parts.pages(request, response, visit);
+		}
 		return parts.pages(request, response);
 	}
 

@@ -7,7 +7,7 @@ import sirv from "sirv";
 import { sessionUser } from "../api/identity.ts";
 import type { Auth } from "../auth/auth.ts";
 import type { AppsAddress } from "../domain/address.ts";
-import type { SiteLocals } from "../locals.ts";
+import type { SiteLocals, VisitPage } from "../locals.ts";
 import type { Database } from "../store/database.ts";
 import { listGatewayUrls } from "../store/nodes.ts";
 import { readSettings } from "../store/settings.ts";
@@ -24,7 +24,8 @@ export interface PageParts {
 	readonly distDirectory: string;
 }
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+/** @param visit what the page of a visit shows; null for all other pages. */
+type Handler = (request: IncomingMessage, response: ServerResponse, visit?: VisitPage | null) => Promise<void>;
 type AstroHandler = (
 	request: IncomingMessage,
 	response: ServerResponse,
@@ -45,14 +46,17 @@ export async function createPages(parts: PageParts): Promise<Handler> {
 	const { handler }: { handler: AstroHandler } = await import(pathToFileURL(entry).href);
 	const scriptHashes = await astroScriptHashes();
 
-	return async (request, response) => {
+	return async (request, response, visit = null) => {
 		if (await passedOn((next) => serveStatic(request, response, next), response)) {
 			const { locals, cookies } = await readLocals(parts, request);
 			const gatewayOrigins = await readGatewayOrigins(parts.database);
 			for (const cookie of cookies) response.appendHeader("set-cookie", cookie);
 			response.setHeader("content-security-policy", pagePolicy({ scriptHashes, gatewayOrigins, apps: parts.apps }));
 			response.setHeader("cache-control", "no-store");
-			await handler(request, response, () => answerText(response, 404, "There is no such page."), locals);
+			await handler(request, response, () => answerText(response, 404, "There is no such page."), {
+				...locals,
+				visit,
+			});
 		}
 	};
 }
@@ -74,7 +78,7 @@ function passedOn(handle: (next: () => void) => void, response: ServerResponse):
 async function readLocals(
 	parts: PageParts,
 	request: IncomingMessage,
-): Promise<{ locals: SiteLocals; cookies: string[] }> {
+): Promise<{ locals: Omit<SiteLocals, "visit">; cookies: string[] }> {
 	const { cookie } = request.headers;
 	const [session, settings, administrator] = await Promise.all([
 		cookie === undefined
@@ -83,7 +87,7 @@ async function readLocals(
 		readSettings(parts.database),
 		findFirstAdministrator(parts.database),
 	]);
-	const locals: SiteLocals = {
+	const locals = {
 		user: session.user,
 		siteUrl: parts.siteUrl,
 		appsDomain: parts.apps.domain,

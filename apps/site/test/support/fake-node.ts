@@ -3,6 +3,7 @@ import { join } from "node:path";
 import {
 	controlPath,
 	type DesiredPlacement,
+	type Elsewhere,
 	type NodeToSite,
 	type ObservedPlacement,
 	SiteToNode,
@@ -15,6 +16,8 @@ type Welcome = Extract<SiteToNode, { type: "welcome" }>;
 /** The agent's end of the control socket, played by the test. */
 export interface FakeNode {
 	readonly welcome: Welcome;
+	/** Other nodes' projects as told so far, by slug. */
+	elsewhere(): Elsewhere[];
 	/** The latest desired set. */
 	desired(): DesiredPlacement[];
 	/** Resolves with the first desired set, present or coming, that the condition holds for. */
@@ -38,17 +41,24 @@ export async function dialIn(
 	instance: Instance,
 	name = "one",
 	observed: ObservedPlacement[] = [],
+	edgeAddress = "",
 ): Promise<FakeNode> {
 	const token = await nodeToken(world);
 	const socket = new WebSocket(controlUrl(instance), { headers: { authorization: `Bearer ${token}` } });
 	const waiting = new Set<() => void>();
 	let desired: DesiredPlacement[] | undefined;
 	let welcome: Welcome | undefined;
+	const elsewhere = new Map<string, Elsewhere>();
 
 	socket.on("message", (data) => {
 		const message = SiteToNode.parse(JSON.parse(data.toString()));
 		if (message.type === "welcome") welcome = message;
-		else desired = message.placements;
+		else if (message.type === "desired") desired = message.placements;
+		else {
+			if (message.whole) elsewhere.clear();
+			for (const slug of message.removed) elsewhere.delete(slug);
+			for (const entry of message.set) elsewhere.set(entry.slug, entry);
+		}
 		for (const look of waiting) look();
 	});
 	const closed = new Promise<number>((resolve) => socket.once("close", resolve));
@@ -69,11 +79,12 @@ export async function dialIn(
 	const send = (message: NodeToSite) => socket.send(JSON.stringify(message));
 
 	await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
-	send({ type: "hello", name, gatewayUrl: "http://node.localhost:8080", slots: 10, observed });
+	send({ type: "hello", name, gatewayUrl: "http://node.localhost:8080", slots: 10, edgeAddress, observed });
 	const first = await until(() => (desired ? welcome : undefined));
 
 	return {
 		welcome: first,
+		elsewhere: () => [...elsewhere.values()],
 		desired: () => desired ?? [],
 		waitFor: (condition) => until(() => (desired && condition(desired) ? desired : undefined)),
 		send,
