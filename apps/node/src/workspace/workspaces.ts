@@ -56,6 +56,8 @@ export function createWorkspaces(dependencies: WorkspaceDependencies): Workspace
 		await closing.get(projectId);
 		const workspace = await createWorkspace(projectId, dependencies, () => linger(projectId));
 		present.set(projectId, workspace);
+		// What changed while it was made was told to nobody.
+		workspace.refresh();
 		if (workspace.isUnused()) linger(projectId);
 		return workspace;
 	}
