@@ -55,7 +55,8 @@ async function totals(id = projectId) {
 }
 
 async function counted(id: string): Promise<number> {
-	return Object.values((await totals(id))?.requests ?? {}).reduce((sum, count) => sum + count, 0);
+	const classes: number[] = Object.values((await totals(id))?.requests ?? {});
+	return classes.reduce((sum, count) => sum + count, 0);
 }
 
 test("each visit is told once, with what was asked, what came of it, and who asked", async () => {
