@@ -50,7 +50,7 @@ async function records(count: number, id = projectId): Promise<VisitRecord[]> {
 	return found;
 }
 
-async function totals(id = projectId) {
+async function totals(id: string = projectId) {
 	return (await edge.edge.counters(id)).projects[id];
 }
 
