@@ -18,6 +18,8 @@ local path_most, agent_most, host_most, method_most = 512, 200, 128, 16
 -- Numbers of unrecorded requests that no agent asks for are forgotten.
 local unrecorded_seconds = 60
 local look_seconds, poll_seconds = 0.2, 20
+-- Workers count by themselves and put it together this often: shared memory is dear when each request goes there.
+local flush_seconds = 0.05
 
 -- Keys of one project's counters, made once a worker: joining texts is dearer than counting.
 local keys, keys_count, keys_most = {}, 0, 16384
@@ -30,7 +32,8 @@ local function keys_of(project_id)
 	if keys_count >= keys_most then
 		keys, keys_count = {}, 0
 	end
-	known = { bytes_in = project_id .. "/in", bytes_out = project_id .. "/out", second = 0, recorded = 0 }
+	known = { id = project_id, bytes_in = project_id .. "/in", bytes_out = project_id .. "/out", second = 0, recorded = 0 }
+	known.counts, known.received, known.sent, known.missed = { 0, 0, 0, 0, 0 }, 0, 0, 0
 	for class = 1, 5 do
 		known[class] = project_id .. "/" .. class
 	end
@@ -117,24 +120,69 @@ local function describe(status, received, sent)
 	}
 end
 
+local changed, is_flush_due = {}, false
+
+local function add(key, count)
+	if count > 0 then
+		counters:incr(key, count, 0)
+	end
+end
+
+-- Brings what this worker counted since the last time into shared memory. NGINX also calls it when the worker ends.
+local function flush()
+	local flushed = changed
+	changed, is_flush_due = {}, false
+	for _, known in ipairs(flushed) do
+		for class = 1, 5 do
+			add(known[class], known.counts[class])
+			known.counts[class] = 0
+		end
+		add(known.bytes_in, known.received)
+		-- Also when there is nothing to add: the report finds projects by this key.
+		counters:incr(known.bytes_out, known.sent, 0)
+		if known.missed > 0 then
+			unrecorded:incr(known.id, known.missed, 0, unrecorded_seconds)
+		end
+		known.received, known.sent, known.missed, known.is_changed = 0, 0, 0, false
+	end
+end
+
+local function flush_soon(known)
+	if not known.is_changed then
+		known.is_changed = true
+		changed[#changed + 1] = known
+	end
+	if not is_flush_due then
+		is_flush_due = true
+		if not ngx.timer.at(flush_seconds, flush) then
+			flush()
+		end
+	end
+end
+
 -- Log handler: counts the request of this project, and records it unless there are too many.
 function module.record(project_id)
-	local status = tonumber(ngx.var.status) or 0
+	local status = ngx.status
 	local received, sent = bytes_in(status), tonumber(ngx.var.bytes_sent) or 0
 	local known = keys_of(project_id)
-	counters:incr(known[math.min(5, math.max(1, math.floor(status / 100)))], 1, 0)
-	counters:incr(known.bytes_in, received, 0)
-	counters:incr(known.bytes_out, sent, 0)
+	local class = math.min(5, math.max(1, math.floor(status / 100)))
+	known.counts[class] = known.counts[class] + 1
+	known.received = known.received + received
+	known.sent = known.sent + sent
 
 	local second = ngx.time()
 	if known.second ~= second then
 		known.second, known.recorded = second, 0
 	end
 	known.recorded = known.recorded + 1
-	if known.recorded > records_per_second then
-		return count_unrecorded(project_id)
+	local is_recorded = known.recorded <= records_per_second
+	if not is_recorded then
+		known.missed = known.missed + 1
 	end
-	enqueue(project_id, describe(status, received, sent))
+	flush_soon(known)
+	if is_recorded then
+		enqueue(project_id, describe(status, received, sent))
+	end
 end
 
 -- Names this life of the counters: another one begins with each start of NGINX.

@@ -65,7 +65,9 @@ export const RequestTotals = z.object({
 });
 export type RequestTotals = z.infer<typeof RequestTotals>;
 
-/** Totals only rise within one `epoch`; another one begins at nothing with each start of NGINX. */
+/**
+ * Totals only rise within one `epoch`; another one begins at nothing with each start of NGINX. They are about 50 ms behind.
+ */
 export const EdgeCounters = z.object({ epoch: z.string(), projects: z.record(z.string(), RequestTotals) });
 export type EdgeCounters = z.infer<typeof EdgeCounters>;
 
