@@ -1,5 +1,6 @@
+import type { Page } from "playwright-core";
 import { expect, inject, test } from "vitest";
-import { openPage, soon } from "../support/browser.ts";
+import { type Credentials, openPage, soon } from "../support/browser.ts";
 import { SiteClient } from "../support/site-client.ts";
 import { visit } from "../support/visit.ts";
 import { eventually } from "../support/wait.ts";
@@ -20,16 +21,19 @@ async function openApp(visibility: "public" | "private") {
 	return project;
 }
 
-test("the owner of a private app signs in on the way to it and stands where they wanted to go", async () => {
-	const { url } = await openApp("private");
-	const { email, password } = inject("administrator");
-	const page = await openPage(null);
-	await page.goto(`${url}deep/down?q=1`);
+async function signIn(page: Page, { email, password }: Credentials): Promise<void> {
 	await page.getByRole("heading", { name: "Sign in" }).waitFor();
-	expect(page.url()).toContain(inject("instance").siteUrl);
 	await page.getByLabel("Email").fill(email);
 	await page.getByLabel("Password").fill(password);
 	await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+test("the owner of a private app signs in on the way to it and stands where they wanted to go", async () => {
+	const { url } = await openApp("private");
+	const page = await openPage(null);
+	await page.goto(`${url}deep/down?q=1`);
+	expect(page.url()).toContain(inject("instance").siteUrl);
+	await signIn(page, inject("administrator"));
 	await page.getByRole("heading", { name: "Inside /deep/down?q=1" }).waitFor();
 	expect(page.url()).toBe(`${url}deep/down?q=1`);
 	expect(await page.locator("p").textContent()).toBe("Ada");
@@ -51,18 +55,16 @@ test("somebody else is told that the project is private, as whom, and can come b
 	await page.getByRole("heading", { name: "This project is private" }).waitFor();
 	await page.getByText("eve-private@example.org").waitFor();
 	await page.getByRole("button", { name: "Use another account" }).click();
-	await page.getByRole("heading", { name: "Sign in" }).waitFor();
-	await page.getByLabel("Email").fill(inject("administrator").email);
-	await page.getByLabel("Password").fill(inject("administrator").password);
-	await page.getByRole("button", { name: "Sign in" }).click();
+	await signIn(page, inject("administrator"));
 	await page.getByRole("heading", { name: "Inside /" }).waitFor();
 
 	// A public one learns who visits only when the visitor says so.
 	await site().call("PATCH", `/projects/${id}`, { visibility: "public" });
-	const visitor = await openPage(person);
+	const visitor = await openPage(null);
 	await soon(async () => (await visitor.goto(url))?.status()).toBe(200);
 	expect(await visitor.locator("p").textContent()).toBe("nobody");
 	await visitor.goto(`${url}_repldock/sign-in?to=/known`);
+	await signIn(visitor, person);
 	await visitor.getByRole("button", { name: "Continue as Eve" }).click();
 	await visitor.getByRole("heading", { name: "Inside /known" }).waitFor();
 	expect(await visitor.locator("p").textContent()).toBe("Eve");

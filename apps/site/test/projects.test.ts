@@ -199,6 +199,7 @@ test("the OpenAPI document names every route, and templates need no sign-in", as
 			"get /tokens",
 			"post /tokens",
 			"delete /tokens/{id}",
+			"post /visits",
 			"post /welcome",
 			"get /templates",
 			"get /projects",
