@@ -3,7 +3,7 @@ import { connect, isIPv4 } from "node:net";
 import { join } from "node:path";
 import type { Logger } from "@repldock/service";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
-import { chooseListenPort, ensureAppsAddress, releaseAppsAddress } from "./host/apps-address.ts";
+import { chooseListenPort, ensureAppsAddress, firstAppPort, releaseAppsAddress } from "./host/apps-address.ts";
 import { type EdgeOptions, edgeProgram, prepareEdge } from "./host/edge-process.ts";
 import { createEngine } from "./host/engine.ts";
 import {
@@ -99,7 +99,8 @@ async function prepareAppsAddress(config: NodeConfig, paths: NodePaths): Promise
 		address: config.appsAddress,
 		table: paths.appsTable,
 		listenPort,
-		edgePorts: [config.httpPort],
+		httpPort: config.httpPort,
+		...(config.httpsPort === undefined ? {} : { httpsPort: config.httpsPort }),
 	});
 	return listenPort;
 }
@@ -147,9 +148,17 @@ function network(config: NodeConfig, paths: NodePaths, subnet: string, servers: 
 		egress: config.egress,
 		nameServers: servers,
 		table: paths.table,
-		visitors: { ports: String(config.httpPort), connections: config.visitorConnections },
+		visitors: { ports: visitedPorts(config), connections: config.visitorConnections },
 		stateFile: join(paths.data, "network.json"),
 	});
+}
+
+/** Those of the edge; with an address for the apps, all that it brings to the edge. */
+function visitedPorts({ httpPort, httpsPort, appsAddress }: NodeConfig): string {
+	const own = [httpPort, ...(httpsPort === undefined ? [] : [httpsPort])];
+	if (appsAddress === undefined) return own.join(", ");
+	const below = [...own, 80, 443].filter((port) => port < firstAppPort);
+	return [...new Set(below), `${firstAppPort}-65535`].join(", ");
 }
 
 function engineOptions(paths: NodePaths, servers: string[]): EngineProcessOptions {

@@ -123,7 +123,8 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 				config.appsAddress !== undefined &&
 				config.siteUrl.startsWith("http:") &&
 				port >= firstAppPort &&
-				port !== config.httpPort,
+				port !== config.httpPort &&
+				port !== config.httpsPort,
 		},
 		placement: placements.find,
 		async openFiles(projectId) {

@@ -7,9 +7,9 @@ local module = {}
 -- SSH is nobody's to visit.
 local never = 22
 
--- Whether a port in an address is the app's. The edge's own port and those of the schemes mean the main one.
+-- Whether a port in an address is the app's. The edge's own ports and those of the schemes mean the main one.
 function module.is_real(port)
-	return options.realPorts and port > 2000 and port ~= options.httpPort
+	return options.realPorts and port > 2000 and port ~= options.httpPort and port ~= options.httpsPort
 end
 
 -- The port that this connection came to, if it is the app's to answer for; nil when it means the main port.

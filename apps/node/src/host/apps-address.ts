@@ -18,10 +18,10 @@ export interface AppsAddressOptions {
 	table: string;
 	/** Port of the edge's transparent socket, which gets the visitors' TCP 80 and 2001 to 65535. */
 	listenPort: number;
-	/** Port of the edge's transparent socket that speaks TLS, which gets 443; without it 443 is refused. */
-	tlsListenPort?: number;
-	/** Ports on which the edge listens by itself; they reach it as on any other address. */
-	edgePorts: readonly number[];
+	/** Port on which the edge speaks TLS, which gets the visitors' 443 as well; without it 443 is refused. */
+	httpsPort?: number;
+	/** Port on which the edge listens by itself; it reaches it as on any other address. */
+	httpPort: number;
 }
 
 /**
@@ -31,8 +31,7 @@ export interface AppsAddressOptions {
  */
 export async function ensureAppsAddress(options: AppsAddressOptions): Promise<void> {
 	const shared = await isMachinesOwn(options.address);
-	const sockets = [options.listenPort, ...(options.tlsListenPort === undefined ? [] : [options.tlsListenPort])];
-	const kept = shared ? (await listeningOutside()).filter((port) => !sockets.includes(port)) : null;
+	const kept = shared ? (await listeningOutside()).filter((port) => port !== options.listenPort) : null;
 	await runCommand("nft", ["-f", "-"], { input: appsAddressScript(options, kept) });
 }
 
@@ -47,13 +46,20 @@ export async function releaseAppsAddress(table: string): Promise<void> {
  * alone, and then all that is not theirs is refused.
  */
 export function appsAddressScript(options: AppsAddressOptions, kept: readonly number[] | null): string {
-	const { address, table, listenPort, tlsListenPort, edgePorts } = options;
+	const { address, table, listenPort, httpPort, httpsPort } = options;
+	const edgePorts = [httpPort, ...(httpsPort === undefined ? [] : [httpsPort])];
 	const own = list([...edgePorts, ...(kept ?? [])]);
 	const visitors = `{ 80, ${firstAppPort}-65535 }`;
-	const open = list([80, ...(tlsListenPort === undefined ? [] : [443]), ...edgePorts], `${firstAppPort}-65535`);
-	const tls =
-		tlsListenPort === undefined ? [] : [`ct direction original tcp dport 443 tproxy to :${tlsListenPort} accept`];
-	const listening = list([listenPort, ...(tlsListenPort === undefined ? [] : [tlsListenPort])]);
+	const open = list([80, ...(httpsPort === undefined ? [] : [443]), ...edgePorts], `${firstAppPort}-65535`);
+	// 443 means no port of a container, so that nothing is lost when the edge sees its own port instead.
+	const https =
+		httpsPort === undefined || httpsPort === 443
+			? ""
+			: `
+	chain https {
+		type nat hook prerouting priority dstnat; policy accept;
+		ip daddr ${address} tcp dport 443 redirect to :${httpsPort}
+	}`;
 	// Only what begins: a session that was there before the rules (the operator's) is never cut.
 	const refused = [
 		`tcp flags & (syn | ack) == syn tcp dport != ${open} counter reject with tcp reset`,
@@ -68,16 +74,15 @@ table ip ${table} {
 		ip daddr != ${address} accept
 		iif "lo" accept
 		tcp dport ${own} accept
-${lines(tls)}
 		ct direction original tcp dport ${visitors} tproxy to :${listenPort} accept
 	}
 	chain input {
 		type filter hook input priority filter - 5; policy accept;
-		ip daddr != ${address} tcp dport ${listening} counter reject with tcp reset
+		ip daddr != ${address} tcp dport ${listenPort} counter reject with tcp reset
 		ip daddr != ${address} accept
 		iif "lo" accept
 ${lines(kept === null ? refused : [])}
-	}
+	}${https}
 }
 `;
 }

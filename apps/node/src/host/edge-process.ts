@@ -240,6 +240,7 @@ export function renderEdgeConfiguration(options: EdgeOptions): string {
 		siteUrl: checkOrigin(options.siteUrl),
 		noWakeAgents: (options.noWakeAgents ?? []).map((text) => `"${checkAgent(text)}"`).join(", "),
 		httpPort: port,
+		ownPorts: [port, ...(httpsPort ? [httpsPort] : [])].join("|"),
 		realPorts: String(appsListenPort !== undefined),
 		answerTimeout: checkWhole("The time for an answer", options.answerTimeoutMs ?? 600_000, 1, 2 ** 31 - 1),
 	};

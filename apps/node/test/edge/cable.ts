@@ -6,7 +6,7 @@ import { runCommand } from "@repldock/service";
 
 /** What a client in the visitors' namespace does for a test. */
 export interface Errand {
-	kind: "http" | "tcp" | "udp" | "socket";
+	kind: "http" | "https" | "tcp" | "udp" | "socket";
 	address: string;
 	port: number;
 	/** The Host header. */
@@ -42,10 +42,19 @@ export interface Cable {
 const visitorScript = `
 import { connect, createServer } from "node:net";
 import { request } from "node:http";
+import { request as secureRequest } from "node:https";
 import { createSocket } from "node:dgram";
 import { createInterface } from "node:readline";
 import { WebSocket } from "ws";
 createServer((socket) => socket.end("answered")).listen(9, "0.0.0.0");
+const ask = (by, { address, port, host, path, ...more }) => new Promise((resolve, reject) => {
+	const outgoing = by({ host: address, port, path: path ?? "/", agent: false, headers: { host }, ...more }, async (response) => {
+		let body = "";
+		for await (const chunk of response) body += chunk;
+		resolve({ status: response.statusCode, body });
+	});
+	outgoing.on("error", reject).end();
+});
 const errands = {
 	tcp: ({ address, port }) => new Promise((resolve, reject) => {
 		const socket = connect(port, address);
@@ -54,14 +63,8 @@ const errands = {
 		socket.on("error", reject);
 		socket.on("close", () => resolve({ body }));
 	}),
-	http: ({ address, port, host, path }) => new Promise((resolve, reject) => {
-		const outgoing = request({ host: address, port, path: path ?? "/", agent: false, headers: { host } }, async (response) => {
-			let body = "";
-			for await (const chunk of response) body += chunk;
-			resolve({ status: response.statusCode, body });
-		});
-		outgoing.on("error", reject).end();
-	}),
+	http: (errand) => ask(request, errand),
+	https: (errand) => ask(secureRequest, { ...errand, servername: errand.host, rejectUnauthorized: false }),
 	udp: ({ address, port }) => new Promise((resolve, reject) => {
 		const socket = createSocket("udp4");
 		socket.on("error", reject);

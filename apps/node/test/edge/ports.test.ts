@@ -4,7 +4,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeAuthority, makeSelfSigned, signLeaf } from "../../src/certificates/make.ts";
+import { readCertificate } from "../../src/certificates/read.ts";
 import { type AppsAddressOptions, chooseListenPort } from "../../src/host/apps-address.ts";
+import type { EdgeOptions } from "../../src/host/edge-process.ts";
 import { type Cable, layCable } from "./cable.ts";
 import { route, startEdge, type TestEdge, until } from "./support.ts";
 
@@ -28,6 +31,7 @@ console.log("ready");`;
 const shop = "127.77.200.1";
 const other = "127.77.200.2";
 const httpPort = 8080;
+const httpsPort = 8443;
 
 let cable: Cable;
 let first: TestEdge;
@@ -44,13 +48,13 @@ async function onMachine(call: string, ...values: unknown[]): Promise<string> {
 }
 
 const firstRules = () =>
-	({ address: cable.apps, table: "rda_first", listenPort: 20_100, edgePorts: [httpPort] }) satisfies AppsAddressOptions;
+	({ address: cable.apps, table: "rda_first", listenPort: 20_100, httpPort, httpsPort }) satisfies AppsAddressOptions;
 const secondRules = () =>
 	({
 		address: cable.otherApps,
 		table: "rda_second",
 		listenPort: 20_200,
-		edgePorts: [httpPort + 1],
+		httpPort: httpPort + 1,
 	}) satisfies AppsAddressOptions;
 
 beforeAll(async () => {
@@ -65,10 +69,16 @@ beforeAll(async () => {
 		],
 		udp: [["machine", 5353]],
 	});
-	const start = (port: number, appsListenPort: number) =>
-		startEdge("apps.test", { namespace: cable.machine, options: { httpPort: port, appsListenPort } });
-	first = await start(httpPort, firstRules().listenPort);
-	second = await start(httpPort + 1, secondRules().listenPort);
+	const start = (options: Partial<EdgeOptions>) => startEdge("apps.test", { namespace: cable.machine, options });
+	const fallback = await makeSelfSigned("fallback.invalid");
+	first = await start({
+		httpPort,
+		appsListenPort: firstRules().listenPort,
+		tls: { httpsPort, fallback, redirect: false, hstsSeconds: 0 },
+	});
+	second = await start({ httpPort: httpPort + 1, appsListenPort: secondRules().listenPort });
+	const authority = await makeAuthority("Test authority");
+	await first.edge.replaceCertificates([await readCertificate(await signLeaf(authority, ["*.apps.test"]))]);
 	await first.service("site", (_, response) => response.end("site"));
 	const mapped = { external: 4000, local: 5000 };
 	await first.edge.replaceRoutes({
@@ -115,10 +125,19 @@ test("a name that says a port is believed more than the port of the connection",
 	expect(await visit(3000, "shop.apps.test:2001")).toMatchObject({ body: "shop:3000 shop.apps.test:2001" });
 });
 
+test("443 and the edge's own port for TLS mean the main port", async () => {
+	for (const port of [443, httpsPort]) {
+		expect(await cable.send({ kind: "https", address: cable.apps, port, host: "shop.apps.test" })).toMatchObject({
+			body: "shop:5000 shop.apps.test",
+		});
+	}
+});
+
 test("22, 443 without TLS and every other port below 2001 are refused at once, whoever listens there", async () => {
-	for (const port of [1, 22, 25, 79, 81, 443, 1024, 2000]) {
+	for (const port of [1, 22, 25, 79, 81, 1024, 2000]) {
 		expect(await visit(port), String(port)).toEqual({ error: "ECONNREFUSED" });
 	}
+	expect(await visit(443, "shop.apps.test", cable.otherApps)).toEqual({ error: "ECONNREFUSED" });
 });
 
 test("UDP is refused at once", async () => {
