@@ -5,8 +5,11 @@ import { SiteClient } from "../../tests/support/site-client.ts";
 export const person = { name: "Bench", email: "bench@example.org", password: "correct horse battery" };
 
 /** A throw-away instance with a signed-in administrator, taken down whatever happens. */
-export async function withInstance(work: (instance: TestInstance, site: SiteClient) => Promise<void>): Promise<void> {
-	const instance = await startTestInstance();
+export async function withInstance(
+	work: (instance: TestInstance, site: SiteClient) => Promise<void>,
+	environment: Record<string, string> = {},
+): Promise<void> {
+	const instance = await startTestInstance(environment);
 	try {
 		const client = await SiteClient.welcome(instance, person);
 		await work(instance, new SiteClient(instance.siteUrl, { token: await client.createToken("bench") }));
