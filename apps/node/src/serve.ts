@@ -197,7 +197,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		siteOrigins: () => welcome?.siteOrigins ?? [],
 		findPlacement: placements.find,
 		waitForPlacement: placements.wait,
-		visitorByToken: createVisitQuestions({ siteUrl: config.siteUrl, nodeToken }),
+		visitorByToken: createVisitQuestions({ siteUrl: config.siteUrl, siteSocket: config.siteSocket, nodeToken }),
 		lookUpSlug: routes.lookUp,
 		workspaces,
 		runner,

@@ -17,12 +17,12 @@ local module = {}
 
 -- The route for this request, the port asked for (nil for the main one), and the page to show when there is no route.
 function module.find()
-	if not routes.revision() then
-		return nil, nil, "not_ready"
-	end
 	local slug, port = hosts.parse(ngx.var.host)
 	local route = slug and routes.find(slug)
 	if not route then
+		if not routes.revision() then
+			return nil, nil, "not_ready"
+		end
 		local page
 		route, page = unknown.find(slug)
 		if not route then

@@ -75,6 +75,9 @@ test("a client is never sent more than the window beyond what it acknowledged", 
 	await rig.client.stop({ projectId: project.id, ptyId: "console" });
 });
 
+/** Far below the output that passes, and above what garbage that is not collected yet comes to on a busy machine. */
+const mostGrowth = 40 * megabyte;
+
 test("a stalled tab neither grows the holder nor keeps another from the output, and jumps ahead when it returns", async () => {
 	const project = await rig.project();
 	const [stalled, lively] = await Promise.all([project.connect({ acknowledges: false }), project.connect()]);
@@ -82,7 +85,7 @@ test("a stalled tab neither grows the holder nor keeps another from the output, 
 	await lively.untilReceived(20 * megabyte);
 	const before = await holderMemory();
 	await lively.untilReceived(150 * megabyte);
-	expect((await holderMemory()) - before).toBeLessThan(16 * megabyte);
+	expect((await holderMemory()) - before).toBeLessThan(mostGrowth);
 	expect(stalled.received).toBe(ptyWindowBytes);
 	stalled.acknowledge();
 	const jumped = await stalled.untilEvent((event) => event.type === "attached" && event.offset > 0);
