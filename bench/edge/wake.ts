@@ -15,8 +15,9 @@ const discarded = 1;
 
 /** A Node `http` app; with an argument it ends as soon as it listens, for the bare container. */
 const program = `
+import { createServer } from "node:http";
 const once = process.argv[2] === "once";
-require("node:http").createServer((asked, answer) => answer.end("awake")).listen(3000, "0.0.0.0", () => {
+createServer((asked, answer) => answer.end("awake")).listen(3000, "0.0.0.0", () => {
 	console.log("listening");
 	if (once) process.exit(0);
 });
