@@ -17,8 +17,14 @@ end
 -- When this worker last wrote down the end of a visit, in seconds: once a second is enough.
 local noted, noted_count, noted_most = {}, 0, 4096
 
-local function note_end(project_id, now)
-	if not noted[project_id] then
+local function note_end(project_id)
+	local now = ngx.time()
+	local before = noted[project_id]
+	-- Asked last, since it costs most: those who may not wake a project do not keep it awake either.
+	if before == now or crawlers.is_one(ngx.var.http_user_agent) then
+		return
+	end
+	if not before then
 		if noted_count >= noted_most then
 			noted, noted_count = {}, 0
 		end
