@@ -9,6 +9,8 @@ export interface ClusterTable {
 	list(): Elsewhere[];
 	/** Takes in what the site says; repeating it is harmless. */
 	apply(routes: ClusterRoutes): void;
+	/** Resolves once all that was taken in is on disk. */
+	settled(): Promise<void>;
 }
 
 /**
@@ -62,5 +64,6 @@ export async function openClusterTable(options: {
 			set(routes.set);
 			keep();
 		},
+		settled: () => writing,
 	};
 }

@@ -77,6 +77,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	let welcome: StoredWelcome | null = await readWelcome(paths.welcome);
 
 	const cluster = await openClusterTable({ file: paths.clusterRoutes, ownAddress: config.edgeAddress, log });
+	cleanup.push("the cluster's routes", () => cluster.settled());
 
 	const placements = createPlacements({
 		engine,

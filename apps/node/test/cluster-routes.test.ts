@@ -4,10 +4,9 @@ import { join } from "node:path";
 import type { DesiredPlacement, RouteChange, RouteTable } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openClusterTable } from "../src/cluster-routes.ts";
+import { type ClusterTable, openClusterTable } from "../src/cluster-routes.ts";
 import type { Placements } from "../src/placements/placements.ts";
 import { createRoutes } from "../src/routes.ts";
-import { until } from "./edge/support.ts";
 
 const log = createLog("cluster-routes-test", "silent");
 const far = { slug: "far", projectId: "3f0c9a52-1111-4111-8111-000000000001", peer: "198.18.0.2:8080" };
@@ -15,12 +14,16 @@ let directory: string;
 let tables: RouteTable[];
 let changes: RouteChange[];
 let here: Map<string, Partial<DesiredPlacement>>;
+let opened: ClusterTable[];
 
 beforeEach(async () => {
 	directory = await mkdtemp(join(tmpdir(), "repldock-cluster-"));
-	[tables, changes, here] = [[], [], new Map()];
+	[tables, changes, here, opened] = [[], [], new Map(), []];
 });
-afterEach(() => rm(directory, { recursive: true, force: true }));
+afterEach(async () => {
+	await Promise.all(opened.map((cluster) => cluster.settled()));
+	await rm(directory, { recursive: true, force: true });
+});
 
 /** The agent's routes over this test's own placements; what the edge is sent is kept. */
 async function start(hopSecret?: string) {
@@ -29,6 +32,7 @@ async function start(hopSecret?: string) {
 		ownAddress: "198.18.0.1:8080",
 		log,
 	});
+	opened.push(cluster);
 	const placements = {
 		projects: () => [...here.keys()],
 		find: (projectId: string) => here.get(projectId),
@@ -60,10 +64,9 @@ test("other nodes' projects are still known after a restart without the site", a
 	expect(slugs()).toEqual(["far"]);
 	routes.setElsewhere({ whole: false, set: [{ ...far, slug: "farther" }], removed: ["far"] });
 	expect(changes.at(-1)).toMatchObject({ set: [{ slug: "farther", peer: far.peer }], removed: ["far"] });
-	await until(async () => {
-		await start();
-		return slugs()?.join() === "farther";
-	});
+	await opened[0]?.settled();
+	await start();
+	expect(slugs()).toEqual(["farther"]);
 });
 
 test("a project that is here is answered from here, and passed on once it has moved away", async () => {
