@@ -1,4 +1,4 @@
-import type { DesiredPlacement, RouteChange } from "@repldock/protocol";
+import { type DesiredPlacement, openNetwork, type RouteChange } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
 import { expect, test } from "vitest";
 import type { Placements } from "../src/placements/placements.ts";
@@ -11,6 +11,7 @@ const placement = (slug: string): DesiredPlacement => ({
 	wantVersion: 1,
 	slug,
 	domains: [],
+	network: openNetwork,
 	alwaysOn: false,
 	owner: { id: "u1", name: "Ada" },
 	template: "python",
@@ -40,7 +41,7 @@ function rig() {
 			changes.push(change);
 		},
 	};
-	const cluster = { find: () => undefined, list: () => [], apply: () => undefined };
+	const cluster = { find: () => undefined, list: () => [], apply: () => undefined, settled: async () => undefined };
 	const routes = createRoutes({
 		edge,
 		placements,

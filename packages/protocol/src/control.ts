@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Elsewhere } from "./edge.ts";
 import { Problem } from "./errors.ts";
+import { NetworkPolicy, openNetwork } from "./network.ts";
 import { ContainerState, Limits, NodeId, ProjectId, TemplateId, UserId, Visibility } from "./project.ts";
 
 /**
@@ -28,6 +29,7 @@ export const DesiredPlacement = z.object({
 	visibility: Visibility,
 	rightsVersion: z.int(),
 	limits: Limits,
+	network: NetworkPolicy.default(openNetwork),
 	/** While it is wanted running: neither paused nor stopped for want of use, and started with its run command. */
 	alwaysOn: z.boolean().default(false),
 });

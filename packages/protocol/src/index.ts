@@ -3,6 +3,7 @@ export * from "./control.ts";
 export * from "./domain.ts";
 export * from "./edge.ts";
 export * from "./errors.ts";
+export * from "./network.ts";
 export * from "./project.ts";
 export * from "./requests.ts";
 export * from "./ticket.ts";

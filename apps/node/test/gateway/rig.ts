@@ -15,6 +15,7 @@ import type {
 	VisitTicketClaims,
 	WorkspaceEvent,
 } from "@repldock/protocol";
+import { openNetwork } from "@repldock/protocol";
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from "jose";
 import { WebSocket } from "ws";
 import { createGateway, type Gateway } from "../../src/gateway/gateway.ts";
@@ -95,6 +96,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		visibility: "private",
 		rightsVersion: 3,
 		limits: { memoryBytes: 1, cpus: 1, pids: 1, diskBytes: 1024 * 1024 },
+		network: openNetwork,
 		alwaysOn: false,
 	};
 	const placements = new Map([[projectId, placement]]);

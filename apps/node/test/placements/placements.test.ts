@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DesiredPlacement } from "@repldock/protocol";
+import { type DesiredPlacement, openNetwork } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
 import { expect, onTestFinished, test } from "vitest";
 import type { ContainerStatus, Engine, Volumes } from "../../src/host.ts";
@@ -23,6 +23,7 @@ function placement(change: Partial<DesiredPlacement> = {}): DesiredPlacement {
 		visibility: "private",
 		rightsVersion: 1,
 		limits: { memoryBytes: 1, cpus: 1, pids: 8, diskBytes: 1 },
+		network: openNetwork,
 		alwaysOn: false,
 		...change,
 	};

@@ -94,15 +94,24 @@ export async function listDesired(database: Database, nodeId: string): Promise<D
 			"projects.diskBytes",
 			provedDomains.as("domains"),
 			"projects.alwaysOn",
+			"projects.networkMode",
+			"projects.allowedDomains",
+			"projects.egressBitsPerSecond",
+			"projects.networkRestriction",
 		])
 		.where("placements.nodeId", "=", nodeId)
 		.orderBy("placements.projectId")
 		.execute();
-	return rows.map(({ ownerId, ownerName, memoryBytes, cpus, pids, diskBytes, ...placement }) => ({
-		...placement,
-		owner: { id: ownerId, name: ownerName },
-		limits: { memoryBytes, cpus, pids, diskBytes },
-	}));
+	return rows.map((row) => {
+		const { ownerId, ownerName, memoryBytes, cpus, pids, diskBytes, ...rest } = row;
+		const { networkMode: mode, allowedDomains, egressBitsPerSecond, networkRestriction, ...placement } = rest;
+		return {
+			...placement,
+			owner: { id: ownerId, name: ownerName },
+			limits: { memoryBytes, cpus, pids, diskBytes },
+			network: { mode, allowedDomains, egressBitsPerSecond, restriction: networkRestriction },
+		};
+	});
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { NetworkMode, NetworkRestriction } from "@repldock/protocol";
 import type { ColumnType, Generated } from "kysely";
 
 /**
@@ -70,6 +71,11 @@ interface ProjectsTable {
 	pids: number;
 	diskBytes: number;
 	alwaysOn: Generated<boolean>;
+	networkMode: Generated<NetworkMode>;
+	allowedDomains: Generated<string[]>;
+	egressBitsPerSecond: Generated<number | null>;
+	/** JSON. Written as text, read as what the driver parsed. */
+	networkRestriction: ColumnType<NetworkRestriction | null, string | null | undefined, string | null>;
 	createdAt: Generated<Date>;
 	updatedAt: Generated<Date>;
 	openedAt: Date | null;
