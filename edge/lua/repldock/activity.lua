@@ -1,42 +1,31 @@
--- Who visits which project: counted so that the agent lets nothing sleep that is in use. A request is counted before its
+-- Who visits which project: known so that the agent lets nothing sleep that is in use. A request is counted before its
 -- route is read and until it is logged, which also happens when the client goes away.
+--
+-- Shared memory says of each worker whether it has visits of a project. That is written at once when the first comes,
+-- and taken back a moment after the last has gone, so that a busy project costs next to nothing there.
 local cjson = require("cjson.safe")
 local crawlers = require("repldock.crawlers")
+local later = require("repldock.later")
 
 local visits = ngx.shared.edge_activity
 
 local module = {}
 
--- Counters are each worker's own, so that one that is killed leaves none behind: its successor begins at zero.
-local counter_prefix
-local function counter(project_id)
-	counter_prefix = counter_prefix or ("active:" .. ngx.worker.id() .. ":")
-	return counter_prefix .. project_id
-end
+-- This worker's projects in use, by id.
+local used = {}
+-- Those that nobody visits in this moment.
+local quiet, quiet_count = {}, 0
 
--- When this worker last wrote down the end of a visit, in seconds: once a second is enough.
-local noted, noted_count, noted_most = {}, 0, 4096
-
-local function note_end(project_id)
-	local now = ngx.time()
-	local before = noted[project_id]
-	-- Asked last, since it costs most: those who may not wake a project do not keep it awake either.
-	if before == now or crawlers.is_one(ngx.var.http_user_agent) then
-		return
-	end
-	if not before then
-		if noted_count >= noted_most then
-			noted, noted_count = {}, 0
-		end
-		noted_count = noted_count + 1
-	end
-	noted[project_id] = now
-	visits:set("last:" .. project_id, ngx.now())
+-- Marks are each worker's own, so that one that is killed leaves none behind: its successor takes them away.
+local mark_prefix
+local function mark(project_id)
+	mark_prefix = mark_prefix or ("active:" .. ngx.worker.id() .. ":")
+	return mark_prefix .. project_id
 end
 
 -- Takes away what a worker of the same number left that did not end in order. For `init_worker_by_lua`.
 function module.start_worker()
-	local prefix = counter("")
+	local prefix = mark("")
 	for _, key in ipairs(visits:get_keys(0)) do
 		if key:sub(1, #prefix) == prefix then
 			visits:delete(key)
@@ -44,20 +33,78 @@ function module.start_worker()
 	end
 end
 
+local function forget(use)
+	used[use.project_id] = nil
+	if use.ended then
+		visits:set("last:" .. use.project_id, use.ended)
+	end
+	visits:delete(mark(use.project_id))
+end
+
+-- Projects whose last visit was over, and to which nobody has come back by now, are in use no longer.
+local function settle()
+	local looked_at = quiet
+	quiet, quiet_count = {}, 0
+	for index = 1, #looked_at do
+		local use = looked_at[index]
+		use.is_quiet = false
+		if use.count == 0 then
+			forget(use)
+		end
+	end
+end
+
+-- The request is a visit of this project if this worker has told of the project already; returns whether it is.
+function module.join(project_id)
+	local use = used[project_id]
+	if not use then
+		return false
+	end
+	use.count = use.count + 1
+	return true
+end
+
 -- The request is a visit of this project from now on.
 function module.begin(project_id)
-	visits:incr(counter(project_id), 1, 0)
-	ngx.var.active_project = project_id
+	if not module.join(project_id) then
+		used[project_id] = { project_id = project_id, count = 1, noted = 0 }
+		visits:set(mark(project_id), true)
+	end
+end
+
+local function come_to_rest(use)
+	if use.count > 0 then
+		return
+	end
+	if not use.ended then
+		return forget(use)
+	end
+	if not use.is_quiet then
+		use.is_quiet = true
+		quiet_count = quiet_count + 1
+		quiet[quiet_count] = use
+		later.soon(settle)
+	end
+end
+
+-- The request was no visit after all.
+function module.leave(project_id)
+	local use = used[project_id]
+	use.count = use.count - 1
+	come_to_rest(use)
 end
 
 -- The request is over.
-function module.finish()
-	local project_id = ngx.var.active_project
-	if not project_id or project_id == "" then
-		return
+function module.finish(project_id)
+	local use = used[project_id]
+	use.count = use.count - 1
+	local second = ngx.time()
+	-- Asked once a second, since it costs most: those who may not wake a project do not keep it awake either.
+	if use.noted ~= second and not crawlers.is_one(ngx.var.http_user_agent) then
+		use.noted = second
+		use.ended = ngx.now()
 	end
-	visits:incr(counter(project_id), -1)
-	note_end(project_id)
+	come_to_rest(use)
 end
 
 local function idle_ms(project_id)
@@ -65,12 +112,13 @@ local function idle_ms(project_id)
 	return ended and math.max(0, math.floor((ngx.now() - ended) * 1000)) or cjson.null
 end
 
-local function active(project_id)
-	local sum = 0
+local function is_active(project_id)
 	for worker = 0, ngx.worker.count() - 1 do
-		sum = sum + math.max(0, visits:get("active:" .. worker .. ":" .. project_id) or 0)
+		if visits:get("active:" .. worker .. ":" .. project_id) then
+			return true
+		end
 	end
-	return sum
+	return false
 end
 
 local function visited_projects()
@@ -86,7 +134,7 @@ function module.report(project_id)
 	ngx.update_time()
 	local projects = {}
 	for id in pairs(project_id and { [project_id] = true } or visited_projects()) do
-		projects[id] = { active = active(id), idleMs = idle_ms(id) }
+		projects[id] = { active = is_active(id), idleMs = idle_ms(id) }
 	end
 	return { projects = projects }
 end

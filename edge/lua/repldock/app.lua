@@ -7,6 +7,7 @@ local hosts = require("repldock.hosts")
 local limits = require("repldock.limits")
 local pages = require("repldock.pages")
 local ports = require("repldock.ports")
+local request = require("repldock.request")
 local routes = require("repldock.routes")
 local unknown = require("repldock.unknown")
 local visit = require("repldock.visit")
@@ -29,6 +30,7 @@ function module.find()
 			return nil, nil, page
 		end
 	end
+	hosts.remember(ngx.var.http_host, slug, port)
 	return route, port or ports.visited()
 end
 
@@ -44,8 +46,8 @@ local function choose(route, port)
 	if not chosen then
 		return ports.page(port)
 	end
-	ngx.ctx.address = route.address
-	ngx.ctx.port = chosen
+	local record = request.current()
+	record.address, record.port = route.address, chosen
 	return nil
 end
 
@@ -84,6 +86,9 @@ end
 
 -- Reads who is asked for, and removes what only edges may say. Once for each request.
 function module.begin()
+	if ngx.var.is_malformed_host == "1" then
+		return ngx.exit(ngx.HTTP_BAD_REQUEST)
+	end
 	ngx.ctx.hop = hop.receive()
 	visit.begin()
 end
@@ -98,14 +103,16 @@ local function decide()
 	if not route then
 		return page
 	end
-	ngx.var.visited_project = route.projectId
+	local record = request.current()
+	record.project_id = route.projectId
 	page = limits.visitor_page(route.projectId)
 		or admit_visitor(route, tokens, personal_token)
-		or limits.hold(route.projectId)
+		or limits.hold(record, route.projectId)
 	if page then
 		return page, route, port
 	end
 	activity.begin(route.projectId)
+	record.is_visit = true
 	-- Read again now that the visit is counted: an agent that saw none may be about to pause the container.
 	route = routes.find(route.slug)
 	if route and route.wakes then
@@ -147,12 +154,6 @@ function module.admit()
 	if page then
 		return pages.send(page, route, port, extra)
 	end
-end
-
--- Log handler: the visit is over, however it ended.
-function module.leave()
-	wake.release()
-	activity.finish()
 end
 
 -- Access handler of our own addresses on the host of another node's project.

@@ -1,5 +1,6 @@
 -- Sends the request to the container that `app.admit` chose.
 local balancer = require("ngx.balancer")
+local request = require("repldock.request")
 
 local module = {}
 
@@ -16,11 +17,11 @@ local function is_stream()
 end
 
 function module.choose()
-	local context = ngx.ctx
-	if is_stream() then
+	local record = request.current()
+	if not record.is_plain and is_stream() then
 		balancer.set_timeouts(nil, nil, days_seconds)
 	end
-	local chosen, problem = balancer.set_current_peer(context.address, context.port)
+	local chosen, problem = balancer.set_current_peer(record.address, record.port)
 	if not chosen then
 		ngx.log(ngx.CRIT, "the container's address was refused: ", problem)
 		return ngx.exit(ngx.ERROR)

@@ -1,6 +1,7 @@
 -- From the edge that a visitor came to, to the edge of the node that has the project: one hop, and no other. The sender
 -- says in a signed header for whom it asks; the receiver believes nothing about a visitor that is not so signed.
 local hmac = require("repldock.hmac")
+local request = require("repldock.request")
 
 local state = ngx.shared.edge_state
 
@@ -16,14 +17,14 @@ local function signed_text(time, host, address, scheme, port)
 end
 
 -- What the sender says of the visitor, once for each request: a table of `address`, `scheme` and `port`. Nil for a
--- request that came straight from a visitor, whatever it claims. `$hop_claimed` remembers that it claimed to have been
--- passed on, rightly or not: such a request is never passed on again, which no chain of edges can go around.
+-- request that came straight from a visitor, whatever it claims. That it claimed to have been passed on, rightly or not, is
+-- remembered: such a request is never passed on again, which no chain of edges can go around.
 function module.receive()
 	local header = ngx.var.http_x_repldock_hop
 	if not header then
 		return nil
 	end
-	ngx.var.hop_claimed = "1"
+	request.current().claims_hop = true
 	local secret = state:get("hop_secret")
 	local time, address, scheme, port, code = header:match(form)
 	if not secret or not time then
@@ -41,7 +42,8 @@ end
 
 -- Points the request at the other node's edge. Returns the page to show when it cannot go there.
 function module.forward(route)
-	if ngx.var.hop_claimed ~= "" then
+	local record = request.current()
+	if record.claims_hop then
 		return "passed_on_twice"
 	end
 	local secret = state:get("hop_secret")
@@ -52,7 +54,7 @@ function module.forward(route)
 	local address, scheme = ngx.var.remote_addr, ngx.var.scheme
 	local code = hmac.sign(secret, signed_text(time, ngx.var.http_host or "", address, scheme, port))
 	ngx.var.hop_header = table.concat({ "v1", time, address, scheme, port, code }, " ")
-	ngx.ctx.address, ngx.ctx.port = route.peer_address, route.peer_port
+	record.address, record.port = route.peer_address, route.peer_port
 	return nil
 end
 

@@ -8,6 +8,12 @@ local state = ngx.shared.edge_state
 
 local module = {}
 
+-- Whether there is any limit that the edge looks after.
+module.are_set = options.appVisitorRequestsPerSecond > 0
+	or options.appRequestsPerSecond > 0
+	or options.appVisitorConnections > 0
+	or options.appConnections > 0
+
 local burst_seconds = 2
 local visitor_seconds = 120
 
@@ -71,7 +77,8 @@ function module.visitor_page(project_id)
 end
 
 -- Counts the request among those of the project until `release`; the page for it when it is one too many, or nil.
-function module.hold(project_id)
+-- `record` is the request's.
+function module.hold(record, project_id)
 	local per_second = options.appRequestsPerSecond
 	if per_second > 0 and not takes_token(projects, "r" .. project_id, per_second) then
 		return "too_fast"
@@ -87,27 +94,19 @@ function module.hold(project_id)
 		end
 		return "too_many"
 	end
-	-- A variable, not `ngx.ctx`: that ends where NGINX turns to an error page, and the request must still be let go.
-	if visitor_key or of_project > 0 then
-		ngx.var.held_project = project_id
-	end
+	record.held_visitor = visitor_key or nil
+	record.held_project = of_project > 0 and "c" .. project_id or nil
 	return nil
 end
 
 -- Log handler: the request is over, whoever ended it.
-function module.release()
-	local project_id = ngx.var.held_project
-	if not project_id or project_id == "" then
-		return
+function module.release(record)
+	if record.held_project then
+		leave(projects, record.held_project)
 	end
-	if options.appConnections > 0 then
-		leave(projects, "c" .. project_id)
-	end
-	if options.appVisitorConnections > 0 then
-		local key = "c" .. project_id .. visitor()
-		if leave(visitors, key) == 0 then
-			visitors:delete(key)
-		end
+	local key = record.held_visitor
+	if key and leave(visitors, key) == 0 then
+		visitors:delete(key)
 	end
 end
 

@@ -19,6 +19,10 @@ end
 
 -- Decoded entries by their stored text: a changed entry has another text, so this can never be out of date.
 local decoded, decoded_count, decoded_most = {}, 0, 16384
+-- The same by slug, as long as the table has this version; to compare two numbers is cheaper than to read an entry.
+local found, found_count, found_version = {}, 0, nil
+-- Host headers that name a custom domain → a table of the slug, as long as the table has this version.
+local found_domains = {}
 
 local function is_port(value)
 	return type(value) == "number" and value % 1 == 0 and value >= 1 and value <= 65535
@@ -186,6 +190,13 @@ local function validate(list)
 	return nil
 end
 
+-- Written after the entries: who sees the new version finds the new entries. It rises by itself, since an agent that
+-- starts anew may count its revisions anew.
+local function changed(revision)
+	state:set("revision", revision)
+	state:incr("version", 1, 0)
+end
+
 -- Replaces the whole table, whatever its revision was: an agent that starts anew may count anew.
 -- Returns true, or nil and a sentence; on "memory is full" the table may be in part the new one.
 function module.replace(revision, list)
@@ -206,7 +217,7 @@ function module.replace(revision, list)
 			remove(slug)
 		end
 	end
-	state:set("revision", revision)
+	changed(revision)
 	return true
 end
 
@@ -229,7 +240,7 @@ function module.change(revision, set, removed)
 			remove(slug)
 		end
 	end
-	state:set("revision", revision)
+	changed(revision)
 	return true
 end
 
@@ -247,17 +258,8 @@ function module.slug_of_domain(domain)
 	return domains:get(domain)
 end
 
--- The route of a slug, with absent values as nil; nil when there is none. Callers must not change it.
-function module.find(slug)
-	local text = entries:get(slug)
-	if not text then
-		return nil
-	end
-	local route = decoded[text]
-	if route then
-		return route
-	end
-	route = cjson.decode(text)
+local function decode(text)
+	local route = cjson.decode(text)
 	if route.peer ~= nil then
 		route.is_elsewhere = true
 		if route.peer == null then
@@ -283,6 +285,54 @@ function module.find(slug)
 	decoded[text] = route
 	decoded_count = decoded_count + 1
 	return route
+end
+
+-- Whether the table is still as it was when this worker last looked into it.
+local function is_known()
+	local version = state:get("version")
+	if version == found_version then
+		return true
+	end
+	found, found_count, found_version = {}, 0, version
+	found_domains = {}
+	return false
+end
+
+-- The route of a slug, with absent values as nil; nil when there is none. Callers must not change it.
+function module.find(slug)
+	local route = is_known() and found[slug]
+	if route then
+		return route
+	end
+	local text = entries:get(slug)
+	if not text then
+		return nil
+	end
+	route = decoded[text] or decode(text)
+	if found_count >= decoded_most then
+		found, found_count, found_domains = {}, 0, {}
+	end
+	found[slug] = route
+	found_count = found_count + 1
+	return route
+end
+
+-- The route as this worker last read it, which may be out of date; nil when it has not.
+function module.remembered(slug)
+	return found[slug]
+end
+
+-- Remembers which slug a Host header with a custom domain means, until the table changes.
+function module.remember_domain(written, slug)
+	if not found_domains[written] then
+		-- Counted among the routes, so that they cannot grow beyond them.
+		found_count = found_count + 1
+		found_domains[written] = { slug = slug }
+	end
+end
+
+function module.remembered_domain(written)
+	return found_domains[written]
 end
 
 return module

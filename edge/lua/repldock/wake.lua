@@ -3,6 +3,7 @@ local agent = require("repldock.agent")
 local cjson = require("cjson.safe")
 local crawlers = require("repldock.crawlers")
 local pages = require("repldock.pages")
+local request = require("repldock.request")
 local routes = require("repldock.routes")
 
 local module = {}
@@ -24,17 +25,17 @@ local function take_place(project_id)
 		return false
 	end
 	held[project_id], held_in_all = count + 1, held_in_all + 1
-	ngx.ctx.waiting_project = project_id
+	request.current().waiting_project = project_id
 	return true
 end
 
 -- Gives the place back. Called again when the request is logged, for a client that went away while it was held.
-function module.release()
-	local project_id = ngx.ctx.waiting_project
+function module.release(record)
+	local project_id = record.waiting_project
 	if not project_id then
 		return
 	end
-	ngx.ctx.waiting_project = nil
+	record.waiting_project = nil
 	local count = held[project_id] - 1
 	held[project_id], held_in_all = count > 0 and count or nil, held_in_all - 1
 end
@@ -131,7 +132,7 @@ local function hold(route, port, tokens)
 		return "crowded"
 	end
 	local page, extra = wait_until_awake(route, port, tokens)
-	module.release()
+	module.release(request.current())
 	return page, extra
 end
 

@@ -84,8 +84,8 @@ export const Activity = z.object({
 	projects: z.record(
 		z.string(),
 		z.object({
-			/** Requests that are being answered: open sockets, streams, downloads and held requests too. */
-			active: z.int(),
+			/** Whether requests are being answered, or were a moment ago: open sockets, streams, downloads and held ones too. */
+			active: z.boolean(),
 			/** Since a visit last ended; null when none has yet. Those of `REPLDOCK_NO_WAKE_AGENTS` do not count. */
 			idleMs: z.number().nullable(),
 		}),

@@ -37,7 +37,7 @@ export function createUseWatch(now: () => number = Date.now): UseWatch {
 	return {
 		look(projectId, state, { connections, visits }) {
 			const before = known.get(projectId);
-			const inUse = connections > 0 || (visits?.active ?? 0) > 0;
+			const inUse = connections > 0 || visits?.active === true;
 			// Whoever woke it, by a program of theirs perhaps, has it for the whole time again.
 			const woke = before?.state === "paused" && state === "running";
 			const visitedAtMs = visits?.idleMs == null ? 0 : now() - visits.idleMs;

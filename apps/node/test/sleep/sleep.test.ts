@@ -70,7 +70,7 @@ test("visits have to ask before the container is paused, and pass by the route a
 test("a visit that slipped in while the edge was told keeps the container running", async () => {
 	const { check, world, steps } = rig();
 	world.beforeActivity = async () => {
-		world.activity = { projects: { [projectId]: { active: 1, idleMs: null } } };
+		world.activity = { projects: { [projectId]: { active: true, idleMs: null } } };
 	};
 	await check();
 	expect(world.state).toBe("running");

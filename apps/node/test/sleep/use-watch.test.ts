@@ -3,7 +3,7 @@ import { lastLines } from "../../src/sleep/last-lines.ts";
 import { createUseWatch, sleepStep } from "../../src/sleep/use-watch.ts";
 
 const unused = { connections: 0, visits: undefined };
-const visited = (active: number, idleMs: number | null) => ({ connections: 0, visits: { active, idleMs } });
+const visited = (active: boolean, idleMs: number | null) => ({ connections: 0, visits: { active, idleMs } });
 
 test("a container is paused, later stopped, and nothing that is switched off", () => {
 	const times = { pauseAfterMs: 100, stopAfterMs: 300 };
@@ -27,13 +27,13 @@ test("whoever has it open or is being answered uses it; a visit that ended count
 	expect(watch.look("p", "running", unused)).toBe(90);
 	expect(watch.look("p", "running", { ...unused, connections: 1 })).toBe(0);
 	now += 90;
-	expect(watch.look("p", "running", visited(1, null))).toBe(0);
+	expect(watch.look("p", "running", visited(true, null))).toBe(0);
 	now += 90;
-	expect(watch.look("p", "running", visited(0, 40))).toBe(40);
+	expect(watch.look("p", "running", visited(false, 40))).toBe(40);
 	// The edge was restarted and has forgotten: what was known stays known.
 	now += 10;
-	expect(watch.look("p", "running", visited(0, null))).toBe(50);
-	expect(watch.look("p", "running", visited(0, 5_000))).toBe(50);
+	expect(watch.look("p", "running", visited(false, null))).toBe(50);
+	expect(watch.look("p", "running", visited(false, 5_000))).toBe(50);
 });
 
 test("a program of somebody who is not connected wakes it for the whole time", () => {
