@@ -104,7 +104,10 @@ test("a visit goes the plain way no longer once the project is private, stopped,
 	async function statusOf(values: Parameters<typeof route>[1] | null) {
 		const [set, removed] = values ? [[route("shop", { ...running, ...values })], []] : [[], ["shop"]];
 		await edge.edge.changeRoutes({ revision: ++revision, set, removed });
-		return (await edge.visit("shop.apps.test")).status;
+		const visits = [await edge.visit("shop.apps.test"), await edge.visit("shop.apps.test")];
+		// The worker knows the new route when the second one comes.
+		expect(visits[1]?.status).toBe(visits[0]?.status);
+		return visits[1]?.status;
 	}
 	expect(await statusOf({ visibility: "private" })).toBe(401);
 	expect(await statusOf({ state: "stopped", address: null, ports: [], mainPort: null })).toBe(503);
