@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { connect } from "node:net";
 import type { WakeFailure } from "@repldock/protocol";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { reflect, route, startEdge, type TestEdge, until } from "./support.ts";
+import { type Answer, reflect, route, startEdge, type TestEdge, until } from "./support.ts";
 
 const projectId = "3f0c9a52-1111-4111-8111-0000000000aa";
 const otherId = "3f0c9a52-1111-4111-8111-0000000000bb";
@@ -72,6 +72,20 @@ test("a visit of a sleeping project is held until the agent says that it is awak
 	expect((await upload).status).toBe(200);
 	await until(async () => (await activity())?.active === false);
 	expect((await activity())?.idleMs).toBeLessThan(5_000);
+});
+
+test("while one visit is held, the next ones are held too, though the container's address is known", async () => {
+	await setRoute(up);
+	// Both workers know the app as one that runs.
+	await Promise.all(Array.from({ length: 20 }, () => edge.visit("app.apps.test")));
+	await setRoute({ ...up, wakes: true });
+	const visits: Promise<Answer>[] = [];
+	for (let index = 1; index <= 8; index++) {
+		visits.push(edge.visit("app.apps.test"));
+		await held(index);
+	}
+	await wakeUp();
+	for (const { status } of await Promise.all(visits)) expect(status).toBe(200);
 });
 
 test("the agent hears whether a person waits, which port is meant and whose cookies came, and nothing else", async () => {
