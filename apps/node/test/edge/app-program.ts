@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WebSocketServer } from "ws";
-import { readAll, reflect } from "./support.ts";
+import { readAll, reflect } from "./visitors.ts";
 
 const server = createServer((incoming, response) => {
 	if (incoming.url !== "/size") return reflect(incoming, response);

@@ -1,7 +1,8 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Answer, route, type Seen } from "./support.ts";
+import { route } from "./support.ts";
 import { type NamespacedEdge, startNamespacedEdges } from "./support-namespaces.ts";
+import type { Answer, Seen } from "./visitors.ts";
 
 /** Two edges of one cluster, each in a network namespace of its own, joined by a cable with the visitor's. */
 let edges: { one: NamespacedEdge; two: NamespacedEdge; release(): Promise<void> };

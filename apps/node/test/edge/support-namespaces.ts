@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { createServer, type RequestListener, request } from "node:http";
+import type { RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,7 +10,8 @@ import { type CleanupStack, createCleanupStack, createLog } from "@repldock/serv
 import { WebSocket } from "ws";
 import { createEdge, type NodeEdge } from "../../src/host/edge.ts";
 import { edgeArguments, nginxProgram, prepareEdge, readEdgeLog } from "../../src/host/edge-process.ts";
-import { type Answer, readAll, until, type Visit } from "./support.ts";
+import { until } from "./support.ts";
+import { type Answer, serveAt, type Visit, visitorsOf } from "./visitors.ts";
 
 /** An edge in a network namespace of its own, visited over a cable between it and the test's. */
 export interface NamespacedEdge {
@@ -148,27 +149,7 @@ async function startOne(
 		peer: `${peerAddress}:${port}`,
 		visitorAddress,
 
-		visit(host, options = {}) {
-			return new Promise((resolve, reject) => {
-				const outgoing = request({
-					host: address,
-					port,
-					agent: false,
-					setHost: false,
-					method: options.method ?? "GET",
-					path: options.path ?? "/",
-					headers: { host: `${host}:${port}`, ...options.headers },
-				});
-				outgoing.on("error", reject);
-				outgoing.on("response", (response) => {
-					readAll(response).then(
-						(body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
-						reject,
-					);
-				});
-				outgoing.end(options.body);
-			});
-		},
+		visit: visitorsOf(address, port).visit,
 
 		echo(host, message) {
 			return new Promise((resolve, reject) => {
@@ -194,9 +175,7 @@ async function startOne(
 
 		async agent(listener) {
 			const path = join(dataDirectory, "run", "agent.sock");
-			const server = createServer(listener).listen(path);
-			await once(server, "listening");
-			await chmod(path, 0o777);
+			const server = await serveAt(path, listener);
 			cleanup.push("agent", () => {
 				server.closeAllConnections();
 				server.close();

@@ -3,7 +3,8 @@ import { connect as tlsConnect } from "node:tls";
 import type { Route } from "@repldock/protocol";
 import { type KeyPairPem, makeAuthority, makeSelfSigned, signLeaf } from "../../src/certificates/make.ts";
 import { type Certificate, readCertificate } from "../../src/certificates/read.ts";
-import { reflect, route, startEdge, type TestEdge } from "./support.ts";
+import { route, startEdge, type TestEdge } from "./support.ts";
+import { reflect } from "./visitors.ts";
 
 interface Handshake {
 	names: string;

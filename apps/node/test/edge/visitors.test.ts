@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { type Answer, reflect, route, type Seen, startEdge, type TestEdge } from "./support.ts";
+import { route, startEdge, type TestEdge } from "./support.ts";
+import { type Answer, reflect, type Seen } from "./visitors.ts";
 
 const projectId = "3f0c9a52-1111-4111-8111-00000000000c";
 const good = `rd_${"g".repeat(43)}`;
