@@ -254,6 +254,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		name: config.nodeName,
 		gatewayUrl: gatewayUrl(config),
 		edgeAddress: config.edgeAddress,
+		edgeTlsPort: config.httpsPort ?? null,
 		slots: config.slots,
 		observed: () => placements.observed(),
 		onWelcome(latest) {

@@ -9,6 +9,7 @@ import {
 	request,
 	type Server,
 } from "node:http";
+import { connect as http2Connect, type IncomingHttpStatusHeader } from "node:http2";
 import { connect } from "node:net";
 
 export interface Answer {
@@ -95,6 +96,38 @@ export function visitorsOf(address: string, port: number): Visitors {
 	}
 
 	return { visit, raw };
+}
+
+export interface Http2Answer {
+	headers: IncomingHttpHeaders & IncomingHttpStatusHeader;
+	trailers: IncomingHttpHeaders;
+	body: string;
+}
+
+/** One request by HTTP/2 over TLS, over a connection of its own. */
+export async function askHttp2(
+	edge: { address: string; port: number; ca: string },
+	servername: string,
+	{ headers, body }: { headers: Record<string, string>; body?: Buffer | undefined },
+): Promise<Http2Answer> {
+	const session = http2Connect(`https://${edge.address}:${edge.port}`, { ca: edge.ca, servername });
+	try {
+		const stream = session.request(headers, { endStream: body === undefined });
+		if (body) stream.end(body);
+		let answered: Http2Answer["headers"] = {};
+		let trailers: IncomingHttpHeaders = {};
+		stream.on("response", (value) => {
+			answered = value;
+		});
+		stream.on("trailers", (value) => {
+			trailers = value;
+		});
+		const chunks: Buffer[] = [];
+		for await (const chunk of stream) chunks.push(chunk as Buffer);
+		return { headers: answered, trailers, body: Buffer.concat(chunks).toString() };
+	} finally {
+		session.destroy();
+	}
 }
 
 /** Listens at a unix socket that the edge's workers may open. */
