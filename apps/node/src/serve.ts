@@ -1,16 +1,15 @@
 import { mkdir, readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import { consolePtyId, type DesiredPlacement } from "@repldock/protocol";
+import { consolePtyId } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
-import { z } from "zod";
 import { openClusterTable } from "./cluster-routes.ts";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
 import { type ControlClient, connectControl } from "./control/client.ts";
 import { createVisitQuestions } from "./control/visits.ts";
 import { readAccessSecret } from "./gateway/access.ts";
 import { createGateway } from "./gateway/gateway.ts";
+import { serveGateway } from "./gateway-server.ts";
 import { createHolderClient } from "./holder/client.ts";
-import { listen } from "./holder/listen.ts";
+import { createHolderNews } from "./holder-news.ts";
 import { firstAppPort } from "./host/apps-address.ts";
 import { createEdge } from "./host/edge.ts";
 import { createEngine } from "./host/engine.ts";
@@ -19,15 +18,17 @@ import { readListeningPorts } from "./host/listening-ports.ts";
 import { exposeLocalhost } from "./host/localhost-ports.ts";
 import { mappedRunnerId } from "./host/subordinate-ids.ts";
 import { createVolumes } from "./host/volumes.ts";
-import type { Engine } from "./host.ts";
 import { volumeStore } from "./machine.ts";
 import { createPlacements } from "./placements/placements.ts";
 import { createPrograms } from "./programs.ts";
+import { reportTo } from "./report-to.ts";
 import { createRequestLog } from "./requests/request-log.ts";
 import { createRoutes } from "./routes.ts";
+import { checkEveryMs } from "./sleep/check-times.ts";
 import { createSleep } from "./sleep/sleep.ts";
 import { createWakes } from "./sleep/wakes.ts";
 import { startNodeCertificates } from "./tls.ts";
+import { ensureImage, readToolchainEnvironment } from "./toolchain.ts";
 import { readWelcome, type StoredWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
 import { removeDocuments } from "./workspace/documents/store.ts";
@@ -35,14 +36,8 @@ import { createRunner } from "./workspace/runner.ts";
 import { appAddresses } from "./workspace/urls.ts";
 import { createWorkspaces } from "./workspace/workspaces.ts";
 
-/** How often containers are looked at for want of use, at most and at least; in between a part of the shortest time. */
-const sleepCheckMs = { least: 250, most: 15_000 };
-
 /** A screenful of a console's output, its colours included. */
 const consoleTailBytes = 16 * 1024;
-
-/** Longest time that one request may take to arrive. */
-const uploadMostMs = 6 * 60 * 60 * 1000;
 
 /**
  * The agent: wires its parts, then serves until SIGTERM. It may end at any moment: what runs in containers goes on, and
@@ -75,6 +70,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	const programs = createPrograms(holder);
 	let control: ControlClient | undefined;
 	let welcome: StoredWelcome | null = await readWelcome(paths.welcome);
+	const { endPrograms, tellOrigins, tellRights } = createHolderNews(holder, () => welcome?.siteOrigins ?? [], log);
 
 	const cluster = await openClusterTable({ file: paths.clusterRoutes, ownAddress: config.edgeAddress, log });
 	cleanup.push("the cluster's routes", () => cluster.settled());
@@ -207,23 +203,6 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		requests,
 	});
 
-	/** Forgets terminals and ends the console's run of a container that is gone. */
-	function endPrograms(projectId: string): Promise<void> {
-		return holder.reset({ projectId }).catch(reportTo(log, "the holder kept programs"));
-	}
-
-	function tellOrigins() {
-		void holder
-			.setOrigins({ origins: welcome?.siteOrigins ?? [] })
-			.catch(reportTo(log, "the holder was not told origins"));
-	}
-
-	function tellRights(placement: DesiredPlacement | undefined) {
-		if (!placement) return;
-		const { projectId, rightsVersion } = placement;
-		void holder.setRights({ projectId, rightsVersion }).catch(reportTo(log, "the holder was not told rights"));
-	}
-
 	programs.follow(
 		{
 			onSnapshot() {
@@ -265,19 +244,8 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		.recover(placements.projects())
 		.catch(reportTo(log, "unsaved edits wait for their project to be opened"));
 
-	// The edge gives up on clients that fall silent; an upload that goes on may take hours on a slow line.
-	const server = createServer({ requestTimeout: uploadMostMs });
-	gateway.attach(server);
-	// Only root and the edge's workers can open it.
-	await listen(server, paths.agentSocket, 0o660, config.systemUser);
-	cleanup.push("gateway", async () => {
-		gateway.close();
-		await new Promise<void>((resolve) => {
-			server.close(() => resolve());
-			server.closeIdleConnections();
-			setTimeout(() => server.closeAllConnections(), 1_000).unref();
-		});
-	});
+	const closeGateway = await serveGateway(gateway, paths.agentSocket, config.systemUser);
+	cleanup.push("gateway", closeGateway);
 
 	control = connectControl({
 		siteUrl: config.siteUrl,
@@ -286,6 +254,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		name: config.nodeName,
 		gatewayUrl: gatewayUrl(config),
 		edgeAddress: config.edgeAddress,
+		edgeTlsPort: config.httpsPort ?? null,
 		slots: config.slots,
 		observed: () => placements.observed(),
 		onWelcome(latest) {
@@ -310,7 +279,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	});
 	cleanup.push("control", () => control?.close());
 
-	const sleepTimer = setInterval(lookAtUse, sleepCheckEveryMs(config));
+	const sleepTimer = setInterval(lookAtUse, checkEveryMs(config));
 	cleanup.push("sleep", () => clearInterval(sleepTimer));
 	function lookAtUse() {
 		wakes.keepOn();
@@ -323,28 +292,4 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	stopped.abort();
 	await cleanup.run();
 	process.exit(0);
-}
-
-function sleepCheckEveryMs({ pauseAfterMs, idleTimeoutMs }: NodeConfig): number {
-	const shortestMs = Math.min(pauseAfterMs ?? Number.POSITIVE_INFINITY, idleTimeoutMs ?? Number.POSITIVE_INFINITY);
-	return Math.min(sleepCheckMs.most, Math.max(sleepCheckMs.least, shortestMs / 8));
-}
-
-/** What every program in a container starts with; it belongs to the toolchain image's definition. */
-async function readToolchainEnvironment(): Promise<Record<string, string>> {
-	const file = new URL("../../../images/toolchain/environment.json", import.meta.url);
-	return z.record(z.string(), z.string()).parse(JSON.parse(await readFile(file, "utf8")));
-}
-
-async function ensureImage(engine: Engine, config: NodeConfig, paths: NodePaths, log: Logger): Promise<void> {
-	await engine.ping();
-	if (await engine.hasImage(paths.image)) return;
-	if (!config.toolchainArchive)
-		throw new Error("REPLDOCK_TOOLCHAIN_ARCHIVE is not set, and the engine has no toolchain image.");
-	log.info({ image: paths.image }, "importing the toolchain image");
-	await engine.importImage(config.toolchainArchive, paths.image);
-}
-
-function reportTo(log: Logger, message: string) {
-	return (error: unknown) => log.error({ err: error }, message);
 }

@@ -11,9 +11,11 @@ let instance: Instance;
 let owner: Client;
 let one: FakeNode;
 let two: FakeNode;
+/** TXT records by name. */
+const records = new Map<string, string[]>();
 
 beforeAll(async () => {
-	world = await createWorld();
+	world = await createWorld({}, { txt: async (name) => records.get(name) ?? [], cname: async () => [] });
 	instance = await world.startInstance();
 	owner = await instance.signedUp("Owner");
 	one = await dialIn(world, instance, "one", [], "198.18.0.1:8080");
@@ -28,9 +30,22 @@ test("each node is told where the others' projects are, and of every change", as
 	const project = await make("Wanders");
 	expect(one.elsewhere()).toEqual([]);
 	two = await dialIn(world, instance, "two", [], "198.18.0.2:8080");
-	const entry = { slug: project.slug, projectId: project.id, peer: "198.18.0.1:8080" };
+	const entry = {
+		slug: project.slug,
+		projectId: project.id,
+		peer: "198.18.0.1:8080",
+		peerTlsPort: 8443,
+		domains: [] as string[],
+	};
 	await eventually(async () => expect(two.elsewhere()).toEqual([entry]));
 	await owner.patch(`/api/v1/projects/${project.id}`, { slug: "wanders-on" });
+	await eventually(async () => expect(two.elsewhere()).toEqual([{ ...entry, slug: "wanders-on" }]));
+	const added = await owner.post(`/api/v1/projects/${project.id}/domains`, { name: "shop.example.org" });
+	for (const { name, value } of added.body.records) records.set(name, [value]);
+	await owner.post(`/api/v1/projects/${project.id}/domains/${added.body.id}/verify`, {});
+	const proved = { ...entry, slug: "wanders-on", domains: ["shop.example.org"] };
+	await eventually(async () => expect(two.elsewhere()).toEqual([proved]));
+	await owner.delete(`/api/v1/projects/${project.id}/domains/${added.body.id}`);
 	await eventually(async () => expect(two.elsewhere()).toEqual([{ ...entry, slug: "wanders-on" }]));
 	await owner.delete(`/api/v1/projects/${project.id}`);
 	await eventually(async () => expect(two.elsewhere()).toEqual([]));

@@ -14,9 +14,11 @@ let eve: Client;
 let hidden: { id: string; slug: string };
 let open: { id: string; slug: string };
 const state = "s".repeat(24);
+/** TXT records by name. */
+const records = new Map<string, string[]>();
 
 beforeAll(async () => {
-	world = await createWorld();
+	world = await createWorld({}, { txt: async (name) => records.get(name) ?? [], cname: async () => [] });
 	instance = await world.startInstance();
 	node = await dialIn(world, instance);
 	owner = await instance.signedUp("Owner");
@@ -100,6 +102,28 @@ test("tickets go to hosts of this instance's apps and nowhere else", async () =>
 	for (const host of [`3000--${hidden.slug}.localhost:8080`, `${hidden.slug}.localhost:3000`]) {
 		expect(new URL((await visit(owner, host)).headers.get("location") ?? "").host).toBe(host);
 	}
+});
+
+test("tickets go to a custom domain once it is proved, to its project's people alone, and no longer than it is theirs", async () => {
+	const domains = `/api/v1/projects/${hidden.id}/domains`;
+	const added = (await owner.post(domains, { name: "club.example.org" })).body;
+	const host = "club.example.org:8080";
+	expect(isRefused(await visit(owner, host))).toBe(true);
+	for (const { name, value } of added.records) records.set(name, [value]);
+	await owner.post(`${domains}/${added.id}/verify`, {});
+
+	const answer = await visit(owner, host);
+	expect(answer.status).toBe(302);
+	const target = new URL(answer.headers.get("location") ?? "");
+	expect(target.origin + target.pathname).toBe(`http://${host}/_repldock/enter`);
+	const claims = decodeJwt(target.searchParams.get("ticket") ?? "");
+	expect(claims).toMatchObject({ visit: hidden.id, host, state });
+	expect(isRefused(await visit(eve, host))).toBe(true);
+	for (const other of ["www.club.example.org:8080", "3000--club.example.org:8080", "club.example.org:22"])
+		expect(isRefused(await visit(owner, other)), other).toBe(true);
+
+	await owner.delete(`${domains}/${added.id}`);
+	expect(isRefused(await visit(owner, host))).toBe(true);
 });
 
 test("somebody else's app learns who a person is only after they said so, on our own page", async () => {

@@ -47,14 +47,19 @@ function module.forward(route)
 		return "passed_on_twice"
 	end
 	local secret = state:get("hop_secret")
-	if not route.peer or not secret then
+	-- HTTP/2, which gRPC needs, is spoken by edges only over TLS.
+	local peer_port = route.peer_port
+	if ngx.var.is_grpc ~= "" then
+		peer_port = route.peer_tls_port
+	end
+	if not peer_port or not secret then
 		return "elsewhere"
 	end
 	local time, port = tostring(ngx.time()), ngx.var.server_port
 	local address, scheme = ngx.var.remote_addr, ngx.var.scheme
 	local code = hmac.sign(secret, signed_text(time, ngx.var.http_host or "", address, scheme, port))
 	ngx.var.hop_header = table.concat({ "v1", time, address, scheme, port, code }, " ")
-	record.address, record.port = route.peer_address, route.peer_port
+	record.address, record.port = route.peer_address, peer_port
 	return nil
 end
 

@@ -93,8 +93,17 @@ local function route_problem(route)
 	if type(route.projectId) ~= "string" or not route.projectId:find("^[%w-]+$") or #route.projectId > 64 then
 		return wrong("projectId is not an id")
 	end
+	for _, domain in ipairs(route.domains or {}) do
+		if not is_domain(domain) then
+			return wrong("domains holds something that cannot be a custom domain")
+		end
+	end
 	if route.peer ~= nil then
-		return route.peer ~= null and not parse_peer(route.peer) and wrong("peer is not an IPv4 address and port") or nil
+		if route.peer ~= null and not parse_peer(route.peer) then
+			return wrong("peer is not an IPv4 address and port")
+		end
+		local port = route.peerTlsPort
+		return port ~= nil and port ~= null and not is_port(port) and wrong("peerTlsPort is not a port") or nil
 	end
 	if route.address ~= null and not is_container_address(route.address) then
 		return wrong("address is not an IPv4 address of this node's containers")
@@ -114,11 +123,6 @@ local function route_problem(route)
 	end
 	if not states[route.state] then
 		return wrong("state is unknown")
-	end
-	for _, domain in ipairs(route.domains or {}) do
-		if not is_domain(domain) then
-			return wrong("domains holds something that cannot be a custom domain")
-		end
 	end
 	if type(route.wakes) ~= "boolean" then
 		return wrong("wakes is neither true nor false")
@@ -266,6 +270,7 @@ local function decode(text)
 			route.peer = nil
 		else
 			route.peer_address, route.peer_port = parse_peer(route.peer)
+			route.peer_tls_port = route.peerTlsPort ~= null and route.peerTlsPort or nil
 		end
 		route.ports = {}
 	end

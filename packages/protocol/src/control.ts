@@ -62,6 +62,8 @@ export const NodeToSite = z.discriminatedUnion("type", [
 		gatewayUrl: z.url(),
 		/** IPv4 address and port at which other nodes' edges reach this one's; empty when they cannot. */
 		edgeAddress: z.union([z.literal(""), Elsewhere.shape.peer.unwrap()]).default(""),
+		/** Port of the same address at which the edge speaks TLS; null when it does not. */
+		edgeTlsPort: Elsewhere.shape.peerTlsPort,
 		/** Containers that the node has room for. */
 		slots: z.int().positive(),
 		observed: z.array(ObservedPlacement),

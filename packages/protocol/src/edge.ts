@@ -44,6 +44,10 @@ export const Elsewhere = z.object({
 		.string()
 		.regex(/^\d{1,3}(?:\.\d{1,3}){3}:[1-9]\d{0,4}$/)
 		.nullable(),
+	/** Port at which that edge speaks TLS, for what comes by HTTP/2 alone (gRPC); null when it does not. */
+	peerTlsPort: PortNumber.nullable().default(null),
+	/** Custom domains whose proof the site has seen; as in Route. */
+	domains: z.array(z.string()).default([]),
 });
 export type Elsewhere = z.infer<typeof Elsewhere>;
 

@@ -4,3 +4,4 @@ export * from "./command.ts";
 export * from "./config.ts";
 export * from "./config-error.ts";
 export * from "./log.ts";
+export * from "./way-out.ts";

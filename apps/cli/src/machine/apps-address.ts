@@ -1,10 +1,8 @@
 import { networkInterfaces } from "node:os";
-import { CommandError, runCommand } from "@repldock/service";
-import { z } from "zod";
+import { isWayOut } from "@repldock/service";
 import type { Finding } from "./finding.ts";
 
 const name = "apps address";
-const Routes = z.array(z.object({ prefsrc: z.string().optional() }));
 
 /** What an operator must know of REPLDOCK_APPS_ADDRESS before visitors, or he himself, meet closed doors. */
 export async function appsAddressFindings(environment: NodeJS.ProcessEnv): Promise<Finding[]> {
@@ -32,15 +30,4 @@ export async function appsAddressFindings(environment: NodeJS.ProcessEnv): Promi
 		];
 	}
 	return [{ name, state: "ok", detail: `${address}, the apps' alone` }];
-}
-
-/** Whether the machine goes out by this address; as in apps/node/src/host/apps-address.ts, which decides by it. */
-async function isWayOut(address: string): Promise<boolean> {
-	try {
-		const output = await runCommand("ip", ["-json", "-4", "route", "get", "203.0.113.1"]);
-		return Routes.parse(JSON.parse(output))[0]?.prefsrc === address;
-	} catch (error) {
-		if (error instanceof CommandError) return true;
-		throw error;
-	}
 }

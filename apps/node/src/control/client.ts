@@ -26,6 +26,8 @@ export interface ControlClientOptions {
 	name: string;
 	gatewayUrl: string;
 	edgeAddress: string;
+	/** Where the same edge speaks TLS; null when it does not. */
+	edgeTlsPort: number | null;
 	slots: number;
 	/** The full observed set, for the greeting. */
 	observed(): ObservedPlacement[];
@@ -77,8 +79,8 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 
 		current.on("open", () => {
 			lastHeardMs = Date.now();
-			const { name, gatewayUrl, edgeAddress, slots } = options;
-			send({ type: "hello", name, gatewayUrl, edgeAddress, slots, observed: options.observed() });
+			const { name, gatewayUrl, edgeAddress, edgeTlsPort, slots } = options;
+			send({ type: "hello", name, gatewayUrl, edgeAddress, edgeTlsPort, slots, observed: options.observed() });
 		});
 		current.on("pong", () => {
 			lastHeardMs = Date.now();

@@ -1,7 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { CommandError, runCommand } from "@repldock/service";
-import { z } from "zod";
+import { isWayOut, runCommand } from "@repldock/service";
 import { readListeningPorts } from "./listening-ports.ts";
 
 /** Ports of the apps address that are visitors', beside 80 and 443: those below are the machine's own services'. */
@@ -30,7 +29,7 @@ export interface AppsAddressOptions {
  * not be there yet.
  */
 export async function ensureAppsAddress(options: AppsAddressOptions): Promise<void> {
-	const shared = await isMachinesOwn(options.address);
+	const shared = await isWayOut(options.address);
 	const kept = shared ? (await listeningOutside()).filter((port) => port !== options.listenPort) : null;
 	await runCommand("nft", ["-f", "-"], { input: appsAddressScript(options, kept) });
 }
@@ -90,24 +89,6 @@ ${lines(kept === null ? refused : [])}
 const list = (ports: readonly number[], range?: string) =>
 	`{ ${[...new Set(ports), ...(range === undefined ? [] : [range])].join(", ")} }`;
 const lines = (rules: readonly string[]) => rules.map((rule) => `\t\t${rule}`).join("\n");
-
-const Routes = z.array(z.object({ prefsrc: z.string().optional() }));
-
-/**
- * Whether this is the address by which the machine itself goes out: then its operator most likely comes in by it too,
- * and nothing that the machine listens on may be taken from him. Without a way out it counts as the machine's own.
- */
-export async function isMachinesOwn(address: string): Promise<boolean> {
-	try {
-		// Asks the kernel which way it would take to some address of the internet; nothing is sent.
-		const output = await runCommand("ip", ["-json", "-4", "route", "get", "203.0.113.1"]);
-		return Routes.parse(JSON.parse(output))[0]?.prefsrc === address;
-	} catch (error) {
-		// "Network is unreachable": it knows no way.
-		if (error instanceof CommandError) return true;
-		throw error;
-	}
-}
 
 /** TCP ports on which programs of this machine answer at more than its loopback address. */
 async function listeningOutside(): Promise<number[]> {

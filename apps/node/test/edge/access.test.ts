@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { readAll, reflect, route, type Seen, startEdge, type TestEdge } from "./support.ts";
+import { route, startEdge, type TestEdge } from "./support.ts";
+import { readAll, reflect, type Seen } from "./visitors.ts";
 
 const projectId = "3f0c9a52-1111-4111-8111-00000000000a";
 let edge: TestEdge;

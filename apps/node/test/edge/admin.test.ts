@@ -3,7 +3,8 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { renderEdgeConfiguration } from "../../src/host/edge-process.ts";
-import { readAll, route, startEdge, type TestEdge, until } from "./support.ts";
+import { route, startEdge, type TestEdge, until } from "./support.ts";
+import { readAll } from "./visitors.ts";
 
 let edge: TestEdge;
 

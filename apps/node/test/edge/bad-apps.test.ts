@@ -1,31 +1,24 @@
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
-import { route, startEdge, type TestEdge } from "./support.ts";
+import { route, startEdge, type TestEdge, workersOf } from "./support.ts";
 
 let edge: TestEdge;
-let workers: string;
+let workers: number[];
 let revision = 1;
 const released: (() => void)[] = [];
-
-async function workersOf(): Promise<string> {
-	const pid = (await readFile(join(edge.dataDirectory, "edge/nginx.pid"), "utf8")).trim();
-	return readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
-}
 
 beforeAll(async () => {
 	edge = await startEdge("apps.test", { options: { answerTimeoutMs: 700 } });
 	await edge.edge.replaceRoutes({ revision, routes: [] });
-	workers = await workersOf();
+	workers = await workersOf(edge);
 });
 
 afterAll(async () => {
 	for (const release of released) release();
-	expect(await workersOf()).toBe(workers);
+	expect(await workersOf(edge)).toEqual(workers);
 	await edge?.release();
 });
 

@@ -5,8 +5,9 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { reflect, route, type Seen } from "./support.ts";
+import { route } from "./support.ts";
 import { startTlsEdge, type TlsEdge } from "./tls-edge.ts";
+import { reflect, type Seen } from "./visitors.ts";
 
 let tls: TlsEdge;
 beforeAll(async () => {

@@ -1,7 +1,8 @@
 import { request } from "node:http";
 import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readAll, reflect, route, type Seen, startEdge, type TestEdge } from "./support.ts";
+import { route, startEdge, type TestEdge } from "./support.ts";
+import { readAll, reflect, type Seen } from "./visitors.ts";
 
 let edge: TestEdge;
 

@@ -1,24 +1,36 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Answer, route, type Seen } from "./support.ts";
-import { type NamespacedEdge, startNamespacedEdges } from "./support-namespaces.ts";
+import { type KeyPairPem, makeAuthority, signLeaf } from "../../src/certificates/make.ts";
+import { readCertificate } from "../../src/certificates/read.ts";
+import { route } from "./support.ts";
+import { type NamespacedEdge, startNamespacedEdges, tlsPort } from "./support-namespaces.ts";
+import { type Answer, askHttp2, type Seen } from "./visitors.ts";
 
 /** Two edges of one cluster, each in a network namespace of its own, joined by a cable with the visitor's. */
 let edges: { one: NamespacedEdge; two: NamespacedEdge; release(): Promise<void> };
+/** Signs what visitors see by TLS. */
+let authority: KeyPairPem;
 const hopSecret = randomBytes(32).toString("base64url");
 const projectId = "3f0c9a52-1111-4111-8111-00000000000d";
+/** For whom the agent of the second node was asked. */
+const visitors = new Set<unknown>();
 
 beforeAll(async () => {
 	edges = await startNamespacedEdges();
 	const { one, two } = edges;
 	const app = await two.app();
 	const target = { address: app.address, ports: [app.port], mainPort: app.port, projectId };
-	const elsewhere = (slug: string, peer: string | null) => ({ slug, projectId, peer });
+	const elsewhere = (slug: string, peer: string | null, ...domains: string[]) => {
+		return { slug, projectId, peer, peerTlsPort: slug === "plain" ? null : tlsPort, domains };
+	};
+	const sleeper = route("sleeper", { projectId, wakes: true, state: "paused" });
 	await two.edge.replaceRoutes({
 		revision: 1,
 		hopSecret,
 		routes: [
-			route("far", target),
+			route("far", { ...target, domains: ["shop.example.org"] }),
+			route("rpc", { ...target, mainPort: app.grpcPort }),
+			sleeper,
 			route("secret", { ...target, visibility: "private" }),
 			elsewhere("circle", one.peer),
 			elsewhere("mine", one.peer),
@@ -29,13 +41,29 @@ beforeAll(async () => {
 		revision: 1,
 		hopSecret,
 		routes: [
-			elsewhere("far", two.peer),
+			elsewhere("far", two.peer, "shop.example.org"),
+			elsewhere("rpc", two.peer),
+			elsewhere("plain", two.peer),
+			elsewhere("sleeper", two.peer),
 			elsewhere("secret", two.peer),
 			elsewhere("circle", two.peer),
 			elsewhere("lost", "198.18.77.77:9"),
 			elsewhere("hidden", null),
 			route("mine", { address: mine.address, ports: [mine.port], mainPort: mine.port }),
 		],
+	});
+	authority = await makeAuthority("Test authority");
+	await one.edge.replaceCertificates([await readCertificate(await signLeaf(authority, ["*.apps.test"]))]);
+	await two.edge.replaceCertificates([]);
+	await two.agent(async (incoming, response) => {
+		visitors.add(incoming.headers["x-repldock-visitor"]);
+		if (incoming.url === "/edge/wake") {
+			await two.edge.changeRoutes({ revision: 2, set: [route("sleeper", target)], removed: [] });
+			return void response.writeHead(204).end();
+		}
+		response.statusCode = incoming.headers["x-repldock-access"] === "good.token" ? 204 : 403;
+		response.setHeader("x-repldock-user-id", "ada");
+		response.end();
 	});
 }, 60_000);
 afterAll(() => edges?.release());
@@ -117,13 +145,7 @@ test("a node that cannot be reached is said to be so, and nothing of it is named
 });
 
 test("who may see a private project is decided where it is, and its cookie is the visitor's at either edge", async () => {
-	const visitors = new Set<unknown>();
-	await edges.two.agent((incoming, response) => {
-		visitors.add(incoming.headers["x-repldock-visitor"]);
-		response.statusCode = incoming.headers["x-repldock-access"] === "good.token" ? 204 : 403;
-		response.setHeader("x-repldock-user-id", "ada");
-		response.end();
-	});
+	visitors.clear();
 	const browser = { accept: "text/html" };
 	const away = await edges.one.visit("secret.apps.test", { path: "/x", headers: browser });
 	expect(away.status).toBe(302);
@@ -139,8 +161,66 @@ test("who may see a private project is decided where it is, and its cookie is th
 	expect([...visitors]).toEqual([edges.one.visitorAddress]);
 });
 
-test("WebSockets and streams go through a hop", async () => {
+test("WebSockets and uploads go through a hop", async () => {
 	expect(await edges.one.echo("far.apps.test", "there and")).toBe("there and back");
 	const upload = await edges.one.visit("far.apps.test", { method: "POST", path: "/size", body: "x".repeat(2_000_000) });
 	expect(upload.body).toBe("2000000");
+});
+
+test("server-sent events come through a hop as they are sent", async () => {
+	// The app sends the second event once it was asked to, which happens when the first has arrived.
+	let isAsked = false;
+	const all = await edges.one.follow("far.apps.test", "/events", (text) => {
+		if (isAsked || !text.includes("data: one\n\n")) return;
+		isAsked = true;
+		void edges.one.visit("far.apps.test", { path: "/next" });
+	});
+	expect(all).toBe("data: one\n\ndata: two\n\n");
+});
+
+test("a custom domain leads to its project on another node, as long as it is the project's", async () => {
+	const { one, two } = edges;
+	const answer = await one.visit("shop.example.org", { path: "/shelf" });
+	expect(answer.status).toBe(200);
+	expect(seen(answer).headers).toMatchObject({
+		host: "shop.example.org:8080",
+		"x-forwarded-for": one.visitorAddress,
+	});
+	expect(await one.echo("shop.example.org", "there and")).toBe("there and back");
+	const far = { slug: "far", projectId, peer: two.peer, peerTlsPort: tlsPort, domains: [] };
+	await one.edge.changeRoutes({ revision: 2, set: [far], removed: [] });
+	expect((await one.visit("shop.example.org")).status).toBe(404);
+});
+
+test("gRPC goes through a hop with its messages and trailers, and the visitor's name for it", async () => {
+	const message = Buffer.from([0, 0, 0, 0, 3, 1, 2, 3]);
+	const call = (slug: string) => {
+		const host = `${slug}.apps.test`;
+		const headers = {
+			":authority": host,
+			":method": "POST",
+			":path": "/echo.Echo/Say",
+			"content-type": "application/grpc",
+			te: "trailers",
+		};
+		return askHttp2({ ...edges.one.tls, ca: authority.certificate }, host, { headers, body: message });
+	};
+	for (let turn = 0; turn < 3; turn += 1) {
+		const answer = await call("rpc");
+		expect(answer.headers[":status"]).toBe(200);
+		expect(Buffer.from(answer.body)).toEqual(message);
+		expect(answer.trailers).toMatchObject({
+			"grpc-status": "0",
+			visitor: edges.one.visitorAddress,
+			authority: "rpc.apps.test",
+		});
+	}
+	// A node whose edge speaks no TLS cannot be asked by HTTP/2, and says so.
+	expect((await call("plain")).headers[":status"]).toBe(503);
+});
+
+test("a visit through a hop wakes a sleeping project on the other node, and is answered by it", async () => {
+	const answer = await edges.one.visit("sleeper.apps.test", { path: "/morning" });
+	expect(answer.status).toBe(200);
+	expect(seen(answer).url).toBe("/morning");
 });

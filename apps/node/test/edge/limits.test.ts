@@ -3,7 +3,8 @@ import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { afterEach, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import type { EdgeLimits } from "../../src/host/edge-process.ts";
-import { type Answer, readAll, route, startEdge, type TestEdge, until } from "./support.ts";
+import { route, startEdge, type TestEdge, until } from "./support.ts";
+import { type Answer, readAll } from "./visitors.ts";
 
 const none: EdgeLimits = {
 	connections: 0,

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { reflect, route, type Seen, startEdge, type TestEdge } from "./support.ts";
+import { route, startEdge, type TestEdge } from "./support.ts";
+import { reflect, type Seen } from "./visitors.ts";
 
 /**
  * Plain visits go a way of their own (edge/lua/repldock/plain.lua). These tests hold the two ways against each other: a

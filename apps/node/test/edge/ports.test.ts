@@ -37,12 +37,14 @@ let cable: Cable;
 let first: TestEdge;
 let second: TestEdge;
 
-const module = fileURLToPath(new URL("../../src/host/apps-address.ts", import.meta.url));
+const modules = ["src/host/apps-address.ts", "../../packages/service/src/index.ts"].map((path) =>
+	fileURLToPath(new URL(`../../${path}`, import.meta.url)),
+);
 
-/** Calls a function of apps-address.ts on the machine. */
+/** Calls a function of these modules on the machine. */
 async function onMachine(call: string, ...values: unknown[]): Promise<string> {
-	const script = `import * as apps from ${JSON.stringify(module)};
-		const result = await apps.${call}(...${JSON.stringify(values)});
+	const script = `const [apps, service] = await Promise.all(${JSON.stringify(modules)}.map((path) => import(path)));
+		const result = await { ...apps, ...service }.${call}(...${JSON.stringify(values)});
 		console.log(JSON.stringify(result ?? null));`;
 	return (await cable.run(process.execPath, ["--input-type=module", "--eval", script])).trim();
 }
@@ -207,8 +209,8 @@ test("two instances on one machine have their own addresses; one goes, the other
 
 test("an address that is the machine's own keeps the ports on which the machine listens", async () => {
 	const rules = { ...secondRules(), address: cable.own };
-	expect(await onMachine("isMachinesOwn", cable.own)).toBe("true");
-	expect(await onMachine("isMachinesOwn", cable.apps)).toBe("false");
+	expect(await onMachine("isWayOut", cable.own)).toBe("true");
+	expect(await onMachine("isWayOut", cable.apps)).toBe("false");
 	await onMachine("ensureAppsAddress", rules);
 	for (const port of [22, 2000, 3500])
 		expect(await visit(port, "x", cable.own)).toMatchObject({ body: `machine:${port} x` });
@@ -220,9 +222,9 @@ test("an address that is the machine's own keeps the ports on which the machine 
 
 test("a machine that knows no way out keeps its ports too", async () => {
 	await cable.run("ip", ["route", "delete", "default"]);
-	expect(await onMachine("isMachinesOwn", cable.apps)).toBe("true");
+	expect(await onMachine("isWayOut", cable.apps)).toBe("true");
 	await cable.run("ip", ["route", "add", "default", "via", cable.visitor]);
-	expect(await onMachine("isMachinesOwn", cable.apps)).toBe("false");
+	expect(await onMachine("isWayOut", cable.apps)).toBe("false");
 });
 
 test("the ports survive a reload and a restart of NGINX, whose workers have no rights", async () => {

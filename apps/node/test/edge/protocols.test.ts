@@ -5,7 +5,8 @@ import { connect, createServer, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { reflect, route, type Seen, startEdge, type TestEdge } from "./support.ts";
+import { route, startEdge, type TestEdge } from "./support.ts";
+import { reflect, type Seen } from "./visitors.ts";
 
 const megabyte = 1024 * 1024;
 const compressed = gzipSync("hello, visitor ".repeat(100));

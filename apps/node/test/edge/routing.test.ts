@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
-import { reflect, route, type Seen, startEdge, type TestEdge } from "./support.ts";
+import { route, startEdge, type TestEdge } from "./support.ts";
+import { reflect, type Seen } from "./visitors.ts";
 
 let edge: TestEdge;
 let slugAddress: string;

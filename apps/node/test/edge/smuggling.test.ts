@@ -1,17 +1,11 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { readAll, route, startEdge, type TestEdge } from "./support.ts";
+import { route, startEdge, type TestEdge, workersOf } from "./support.ts";
+import { readAll } from "./visitors.ts";
 
 let edge: TestEdge;
-let workers: string;
+let workers: number[];
 /** What reached the containers: "<slug> <method> <path> <body>". */
 let seen: string[] = [];
-
-async function workersOf(): Promise<string> {
-	const pid = (await readFile(join(edge.dataDirectory, "edge/nginx.pid"), "utf8")).trim();
-	return readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
-}
 
 beforeAll(async () => {
 	edge = await startEdge();
@@ -26,7 +20,7 @@ beforeAll(async () => {
 		routes.push(route(slug, { address: app.address, ports: [app.port], mainPort: app.port }));
 	}
 	await edge.edge.replaceRoutes({ revision: 1, routes });
-	workers = await workersOf();
+	workers = await workersOf(edge);
 });
 
 beforeEach(() => {
@@ -34,7 +28,7 @@ beforeEach(() => {
 });
 
 afterAll(async () => {
-	expect(await workersOf()).toBe(workers);
+	expect(await workersOf(edge)).toEqual(workers);
 	await edge?.release();
 });
 

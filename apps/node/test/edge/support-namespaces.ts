@@ -1,16 +1,18 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { createServer, type RequestListener, request } from "node:http";
+import { type RequestListener, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type CleanupStack, createCleanupStack, createLog } from "@repldock/service";
 import { WebSocket } from "ws";
+import { makeSelfSigned } from "../../src/certificates/make.ts";
 import { createEdge, type NodeEdge } from "../../src/host/edge.ts";
 import { edgeArguments, nginxProgram, prepareEdge, readEdgeLog } from "../../src/host/edge-process.ts";
-import { type Answer, readAll, until, type Visit } from "./support.ts";
+import { until } from "./support.ts";
+import { type Answer, serveAt, type Visit, visitorsOf } from "./visitors.ts";
 
 /** An edge in a network namespace of its own, visited over a cable between it and the test's. */
 export interface NamespacedEdge {
@@ -20,15 +22,21 @@ export interface NamespacedEdge {
 	/** Where its visitors' requests come from. */
 	visitorAddress: string;
 	visit(host: string, options?: Visit): Promise<Answer>;
+	/** Where it speaks TLS, seen from the visitor. */
+	tls: { address: string; port: number };
+	/** Follows an event stream: `onText` is called with all that came so far; resolves with it at the end. */
+	follow(host: string, path: string, onText: (text: string) => void): Promise<string>;
 	/** Sends one message to a WebSocket of an app and returns what comes back. */
 	echo(host: string, message: string): Promise<string>;
 	/** Starts `app-program.ts` in the place of a container. */
-	app(): Promise<{ address: string; port: number }>;
+	app(): Promise<{ address: string; port: number; grpcPort: number }>;
 	agent(listener: RequestListener): Promise<void>;
 }
 
 const log = createLog("edge-test", "silent");
 const port = 8080;
+/** The same in each namespace. */
+export const tlsPort = 8443;
 const run = (program: string, ...commandArguments: string[]) =>
 	execFileSync(program, commandArguments, { stdio: "pipe" });
 
@@ -131,6 +139,12 @@ async function startOne(
 		user: "www-data",
 		workers: 1,
 		ipv6: false,
+		tls: {
+			httpsPort: tlsPort,
+			fallback: await makeSelfSigned("fallback.invalid"),
+			redirect: false,
+			hstsSeconds: 0,
+		},
 	});
 	const edge = createEdge({ socketPath: join(dataDirectory, "run", "edge.sock"), log });
 	const nginx = spawnIn(place, cleanup, nginxProgram, ...edgeArguments(dataDirectory));
@@ -148,25 +162,23 @@ async function startOne(
 		peer: `${peerAddress}:${port}`,
 		visitorAddress,
 
-		visit(host, options = {}) {
+		visit: visitorsOf(address, port).visit,
+		tls: { address, port: tlsPort },
+
+		follow(host, path, onText) {
 			return new Promise((resolve, reject) => {
-				const outgoing = request({
-					host: address,
-					port,
-					agent: false,
-					setHost: false,
-					method: options.method ?? "GET",
-					path: options.path ?? "/",
-					headers: { host: `${host}:${port}`, ...options.headers },
-				});
+				const headers = { host: `${host}:${port}`, accept: "text/event-stream" };
+				const outgoing = request({ host: address, port, agent: false, setHost: false, path, headers });
 				outgoing.on("error", reject);
 				outgoing.on("response", (response) => {
-					readAll(response).then(
-						(body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
-						reject,
-					);
+					let text = "";
+					response.setEncoding("utf8").on("data", (chunk) => {
+						text += chunk;
+						onText(text);
+					});
+					response.on("end", () => resolve(text)).on("error", reject);
 				});
-				outgoing.end(options.body);
+				outgoing.end();
 			});
 		},
 
@@ -189,14 +201,12 @@ async function startOne(
 			const child = spawnIn(place, cleanup, process.execPath, program, appAddress);
 			if (!child.stdout) throw new Error("The app has no standard output.");
 			const [line] = await once(createInterface({ input: child.stdout }), "line");
-			return { address: appAddress, port: Number(line) };
+			return { address: appAddress, ...(JSON.parse(line) as { port: number; grpcPort: number }) };
 		},
 
 		async agent(listener) {
 			const path = join(dataDirectory, "run", "agent.sock");
-			const server = createServer(listener).listen(path);
-			await once(server, "listening");
-			await chmod(path, 0o777);
+			const server = await serveAt(path, listener);
 			cleanup.push("agent", () => {
 				server.closeAllConnections();
 				server.close();

@@ -1,15 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
-import {
-	createServer,
-	type IncomingHttpHeaders,
-	type IncomingMessage,
-	type RequestListener,
-	request,
-	type Server,
-} from "node:http";
-import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
+import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -17,38 +10,14 @@ import type { Route, RoutePort } from "@repldock/protocol";
 import { createCleanupStack, createLog } from "@repldock/service";
 import { createEdge, type NodeEdge } from "../../src/host/edge.ts";
 import { type EdgeOptions, type EdgeTls, edgeProgram, prepareEdge, readEdgeLog } from "../../src/host/edge-process.ts";
+import { serveAt, type Visitors, visitorsOf } from "./visitors.ts";
 
-export interface Answer {
-	status: number;
-	headers: IncomingHttpHeaders;
-	body: string;
-}
-
-export interface Visit {
-	method?: string;
-	path?: string;
-	headers?: Record<string, string | string[]>;
-	body?: string;
-}
-
-/** What a request looked like when it reached a container. */
-export interface Seen {
-	method: string;
-	url: string;
-	headers: IncomingHttpHeaders;
-	names: string[];
-}
-
-export interface TestEdge {
+export interface TestEdge extends Visitors {
 	port: number;
 	/** Nothing listens there unless the edge was started with TLS. */
 	httpsPort: number;
 	dataDirectory: string;
 	edge: NodeEdge;
-	/** One request over a connection of its own. */
-	visit(host: string, options?: Visit): Promise<Answer>;
-	/** Sends the text as it stands and returns all that comes back until the edge closes. */
-	raw(text: string): Promise<string>;
 	/** Starts a server in the place of one container. */
 	container(listener: RequestListener): Promise<{ address: string; port: number; server: Server }>;
 	/** Starts a server in the place of the site, the agent or the holder. */
@@ -77,25 +46,6 @@ async function freePort(): Promise<number> {
 	await once(probe, "close");
 	return port;
 }
-
-export async function readAll(stream: IncomingMessage): Promise<string> {
-	const chunks: Buffer[] = [];
-	for await (const chunk of stream) chunks.push(chunk as Buffer);
-	return Buffer.concat(chunks).toString();
-}
-
-/** A listener that answers every request with what it saw of it. */
-export const reflect: RequestListener = (incoming, response) => {
-	incoming.resume();
-	const seen: Seen = {
-		method: incoming.method ?? "",
-		url: incoming.url ?? "",
-		headers: incoming.headers,
-		names: incoming.rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()),
-	};
-	response.setHeader("content-type", "application/json");
-	response.end(JSON.stringify(seen));
-};
 
 /** More than the usual: options of the edge, and a network namespace that NGINX is started in. */
 interface StartOptions {
@@ -178,40 +128,6 @@ export async function startEdge(appsDomain = "apps.test", more: StartOptions = {
 		await ended;
 	}
 
-	function visit(host: string, options: Visit = {}): Promise<Answer> {
-		return new Promise((resolve, reject) => {
-			const outgoing = request({
-				host: "127.0.0.1",
-				port,
-				agent: false,
-				setHost: false,
-				method: options.method ?? "GET",
-				path: options.path ?? "/",
-				headers: { host: `${host}:${port}`, ...options.headers },
-			});
-			outgoing.on("error", reject);
-			outgoing.on("response", (response) => {
-				readAll(response).then(
-					(body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
-					reject,
-				);
-			});
-			outgoing.end(options.body);
-		});
-	}
-
-	function raw(text: string): Promise<string> {
-		return new Promise((resolve, reject) => {
-			let received = "";
-			const socket = connect(port, "127.0.0.1", () => socket.write(text));
-			socket.on("data", (chunk) => {
-				received += chunk;
-			});
-			socket.on("error", reject);
-			socket.on("close", () => resolve(received));
-		});
-	}
-
 	function closeLater(name: string, server: Server) {
 		cleanup.push(name, () => {
 			server.closeAllConnections();
@@ -248,9 +164,7 @@ export async function startEdge(appsDomain = "apps.test", more: StartOptions = {
 			await closed;
 			plainAgent = undefined;
 		}
-		const server = createServer(name === "agent" ? withLookUp(listener) : listener).listen(path);
-		await once(server, "listening");
-		await chmod(path, 0o777);
+		const server = await serveAt(path, name === "agent" ? withLookUp(listener) : listener);
 		closeLater(name, server);
 		return server;
 	}
@@ -263,12 +177,17 @@ export async function startEdge(appsDomain = "apps.test", more: StartOptions = {
 		httpsPort,
 		dataDirectory,
 		edge,
-		visit,
-		raw,
+		...visitorsOf("127.0.0.1", port),
 		container,
 		service,
 		start,
 		stop,
 		release: () => cleanup.run(),
 	};
+}
+
+/** Ids of NGINX's worker processes, which differ once one was replaced. */
+export async function workersOf({ dataDirectory }: Pick<TestEdge, "dataDirectory">): Promise<number[]> {
+	const pid = (await readFile(join(dataDirectory, "edge/nginx.pid"), "utf8")).trim();
+	return (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).trim().split(" ").map(Number);
 }

@@ -1,19 +1,13 @@
-import { connect as http2Connect, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from "node:http2";
 import { connect as tlsConnect } from "node:tls";
 import type { Route } from "@repldock/protocol";
 import { type KeyPairPem, makeAuthority, makeSelfSigned, signLeaf } from "../../src/certificates/make.ts";
 import { type Certificate, readCertificate } from "../../src/certificates/read.ts";
-import { reflect, route, startEdge, type TestEdge } from "./support.ts";
+import { route, startEdge, type TestEdge } from "./support.ts";
+import { askHttp2, type Http2Answer, reflect } from "./visitors.ts";
 
 interface Handshake {
 	names: string;
 	trusted: boolean;
-}
-
-interface Http2Answer {
-	headers: IncomingHttpHeaders & IncomingHttpStatusHeader;
-	trailers: IncomingHttpHeaders;
-	body: string;
 }
 
 /** An edge that speaks TLS, and an authority that its visitors trust. */
@@ -66,34 +60,11 @@ export async function startTlsEdge(): Promise<TlsEdge> {
 		});
 	}
 
-	async function ask(
-		host: string,
-		headers: Record<string, string> = {},
-		body?: Buffer,
-		authorityName = `${host}:${edge.httpsPort}`,
-	): Promise<Http2Answer> {
-		const session = http2Connect(`https://127.0.0.1:${edge.httpsPort}`, {
-			ca: authority.certificate,
-			servername: host,
+	const ask: TlsEdge["ask"] = (host, headers, body, authorityName = `${host}:${edge.httpsPort}`) =>
+		askHttp2({ address: "127.0.0.1", port: edge.httpsPort, ca: authority.certificate }, host, {
+			headers: { ":authority": authorityName, ...headers },
+			body,
 		});
-		try {
-			const stream = session.request({ ":authority": authorityName, ...headers }, { endStream: body === undefined });
-			if (body) stream.end(body);
-			let answered: Http2Answer["headers"] = {};
-			let trailers: IncomingHttpHeaders = {};
-			stream.on("response", (value) => {
-				answered = value;
-			});
-			stream.on("trailers", (value) => {
-				trailers = value;
-			});
-			const chunks: Buffer[] = [];
-			for await (const chunk of stream) chunks.push(chunk as Buffer);
-			return { headers: answered, trailers, body: Buffer.concat(chunks).toString() };
-		} finally {
-			session.destroy();
-		}
-	}
 
 	async function app(slug: string, domains: string[] = [], visibility: "public" | "private" = "public") {
 		const { address, port } = await edge.container(reflect);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readEdgeLog } from "../../src/host/edge-process.ts";
-import { route, type Seen, until } from "./support.ts";
+import { route, until } from "./support.ts";
 import { startTlsEdge, type TlsEdge } from "./tls-edge.ts";
+import type { Seen } from "./visitors.ts";
 
 let tls: TlsEdge;
 beforeAll(async () => {

@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readAll, route, startEdge, type TestEdge } from "./support.ts";
+import { route, startEdge, type TestEdge, workersOf } from "./support.ts";
+import { readAll } from "./visitors.ts";
 
 let edge: TestEdge;
 let asked: string[] = [];
@@ -75,11 +74,6 @@ test("a name that was unknown a moment ago is known as soon as it has a route", 
 	expect((await edge.visit("late.apps.test")).body).toBe("here now");
 });
 
-async function workersOf(): Promise<number[]> {
-	const pid = (await readFile(join(edge.dataDirectory, "edge/nginx.pid"), "utf8")).trim();
-	return (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).trim().split(" ").map(Number);
-}
-
 test("once a change was taken, every worker answers by it, on connections that were open before too", async () => {
 	const [one, two] = [await named("one"), await named("two")];
 	await change([route("turning", one)]);
@@ -94,7 +88,7 @@ test("once a change was taken, every worker answers by it, on connections that w
 	/** Ten connections that are kept open, all of one worker: the others stand still while they are made. */
 	async function connectionsOf(worker: number): Promise<Agent> {
 		const agent = new Agent({ keepAlive: true, maxSockets: 10, maxFreeSockets: 10 });
-		const others = (await workersOf()).filter((each) => each !== worker);
+		const others = (await workersOf(edge)).filter((each) => each !== worker);
 		for (const other of others) process.kill(other, "SIGSTOP");
 		try {
 			await Promise.all(Array.from({ length: 10 }, () => ask(agent)));
@@ -104,7 +98,7 @@ test("once a change was taken, every worker answers by it, on connections that w
 		return agent;
 	}
 	const agents: Agent[] = [];
-	for (const worker of await workersOf()) agents.push(await connectionsOf(worker));
+	for (const worker of await workersOf(edge)) agents.push(await connectionsOf(worker));
 	expect(agents).toHaveLength(2);
 	const askAll = () => Promise.all(agents.flatMap((agent) => Array.from({ length: 10 }, () => ask(agent))));
 	for (let turn = 0; turn < 20; turn++) {

@@ -5,7 +5,8 @@ import { connect } from "node:http2";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { edgeArguments, nginxProgram } from "../../src/host/edge-process.ts";
-import { reflect, route, type Seen, startEdge, type TestEdge, until } from "./support.ts";
+import { route, startEdge, type TestEdge, until } from "./support.ts";
+import { reflect, type Seen } from "./visitors.ts";
 
 /** Starts the edge's NGINX anew, speaking HTTP/2 without TLS. */
 async function speakHttp2(edge: TestEdge): Promise<void> {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { type Answer, reflect, route, type Seen, startEdge, type TestEdge } from "./support.ts";
+import { route, startEdge, type TestEdge } from "./support.ts";
+import { type Answer, reflect, type Seen } from "./visitors.ts";
 
 const projectId = "3f0c9a52-1111-4111-8111-00000000000c";
 const good = `rd_${"g".repeat(43)}`;
@@ -36,7 +37,7 @@ beforeAll(async () => {
 	const target = { address: app.address, ports: [app.port], mainPort: app.port, projectId };
 	await edge.edge.replaceRoutes({
 		revision: 1,
-		routes: [route("mine", { ...target, visibility: "private" }), route("shop", target)],
+		routes: [route("mine", { ...target, visibility: "private", domains: ["club.example.org"] }), route("shop", target)],
 	});
 });
 beforeEach(() => {
@@ -103,6 +104,21 @@ test("back with a ticket, the browser that set out gets this host's cookie", asy
 	// A second tab sets out with the state of the first.
 	const again = await edge.visit("mine.apps.test", { headers: { ...browser, cookie } });
 	expect(cookieOf(again, "repldock_visit")).toBe(cookie);
+});
+
+test("a private app's custom domain sends a browser to the site for itself, and its cookie is that host's alone", async () => {
+	const away = await edge.visit("club.example.org", { path: "/hall", headers: browser });
+	expect(away.status).toBe(302);
+	const host = `club.example.org:${edge.port}`;
+	expect(new URL(away.headers.location ?? "").searchParams.get("host")).toBe(host);
+	const back = await edge.visit("club.example.org", {
+		path: "/_repldock/enter?ticket=a.ticket&to=%2Fhall",
+		headers: { ...browser, cookie: cookieOf(away, "repldock_visit") ?? "" },
+	});
+	expect(back.headers.location).toBe("/hall");
+	expect(asked.at(-1)).toMatchObject({ url: "/edge/visit", host });
+	expect(back.headers["set-cookie"]).toHaveLength(2);
+	for (const cookie of back.headers["set-cookie"] ?? []) expect(cookie).not.toMatch(/domain/i);
 });
 
 test("a browser that keeps no cookies is told so instead of going in circles, and a ticket alone signs nobody in", async () => {

@@ -3,7 +3,8 @@ import type { ServerResponse } from "node:http";
 import { connect } from "node:net";
 import type { WakeFailure } from "@repldock/protocol";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { type Answer, reflect, route, startEdge, type TestEdge, until } from "./support.ts";
+import { type Answer, route, startEdge, type TestEdge, until } from "./support.ts";
+import { reflect } from "./visitors.ts";
 
 const projectId = "3f0c9a52-1111-4111-8111-0000000000aa";
 const otherId = "3f0c9a52-1111-4111-8111-0000000000bb";

@@ -6,20 +6,21 @@ import type { PlacedRoute } from "../store/cluster-routes.ts";
  * @returns a function that takes the whole cluster's table and gives what to send, null when nothing changed.
  */
 export function createRouteDifference(nodeId: string): (placed: readonly PlacedRoute[]) => ClusterRoutes | null {
-	let told: Map<string, Elsewhere> | null = null;
+	/** As text, since they are compared whole. */
+	let told: Map<string, string> | null = null;
 
 	return (placed) => {
-		const now = new Map<string, Elsewhere>();
-		for (const { slug, projectId, peer, nodeId: owner } of placed) {
-			if (owner !== nodeId) now.set(slug, { slug, projectId, peer });
-		}
+		const now = new Map<string, string>();
+		const set: Elsewhere[] = [];
 		const before = told;
+		for (const { nodeId: owner, ...entry } of placed) {
+			if (owner === nodeId) continue;
+			const text = JSON.stringify(entry);
+			now.set(entry.slug, text);
+			if (before?.get(entry.slug) !== text) set.push(entry);
+		}
 		told = now;
-		if (!before) return { whole: true, set: [...now.values()], removed: [] };
-		const set = [...now.values()].filter((entry) => {
-			const known = before.get(entry.slug);
-			return known?.projectId !== entry.projectId || known.peer !== entry.peer;
-		});
+		if (!before) return { whole: true, set, removed: [] };
 		const removed = [...before.keys()].filter((slug) => !now.has(slug));
 		return set.length + removed.length > 0 ? { whole: false, set, removed } : null;
 	};

@@ -88,9 +88,9 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 	async function handle(message: NodeToSite): Promise<void> {
 		if (message.type === "hello") {
 			if (nodeId !== null) return socket.close(1008, "This socket has said hello already.");
-			const { name, slots, edgeAddress = "" } = message;
+			const { name, slots, edgeAddress = "", edgeTlsPort = null } = message;
 			const gatewayUrl = message.gatewayUrl.replace(/\/$/, "");
-			nodeId = await registerNode(database, { name, gatewayUrl, edgeAddress, slots, sessionId });
+			nodeId = await registerNode(database, { name, gatewayUrl, edgeAddress, edgeTlsPort, slots, sessionId });
 			if (socket.readyState !== socket.OPEN) return;
 			log = log.child({ node: nodeId, name });
 			log.info({ slots }, "node registered");

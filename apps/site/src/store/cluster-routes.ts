@@ -1,6 +1,7 @@
 import type { Elsewhere } from "@repldock/protocol";
 import type { Database } from "./database.ts";
 import { isLive } from "./nodes.ts";
+import { provedDomains } from "./placements.ts";
 
 /** A project's node and how the edges of other nodes reach it. */
 export interface PlacedRoute extends Elsewhere {
@@ -13,7 +14,14 @@ export async function listPlacedRoutes(database: Database): Promise<PlacedRoute[
 		.selectFrom("placements")
 		.innerJoin("projects", "projects.id", "placements.projectId")
 		.innerJoin("nodes", "nodes.id", "placements.nodeId")
-		.select(["projects.slug", "placements.projectId", "placements.nodeId", "nodes.edgeAddress"])
+		.select([
+			"projects.slug",
+			"placements.projectId",
+			"placements.nodeId",
+			"nodes.edgeAddress",
+			"nodes.edgeTlsPort as peerTlsPort",
+			provedDomains.as("domains"),
+		])
 		.where("projects.deletedAt", "is", null)
 		.where(isLive)
 		.orderBy("projects.slug")

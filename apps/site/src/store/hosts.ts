@@ -3,7 +3,7 @@ import type { Database } from "./database.ts";
 import { findProject, type StoredProject } from "./projects.ts";
 
 /**
- * The project whose app answers at a host, `name[:port]`. The one place that says which hosts are ours: tickets are
+ * The project whose app answers at a host, `name[:port]`, of its own or a custom domain. The one place that says which hosts are ours: tickets are
  * sent to no other.
  */
 export async function findProjectByHost(
@@ -12,8 +12,22 @@ export async function findProjectByHost(
 	host: string,
 ): Promise<StoredProject | undefined> {
 	const name = hostNameOf(apps, host);
-	const slug = name === null ? null : slugOfHost(apps, name);
-	if (slug === null) return undefined;
-	const row = await database.selectFrom("projects").select("id").where("slug", "=", slug).executeTakeFirst();
-	return row && findProject(database, row.id);
+	if (name === null) return undefined;
+	const slug = slugOfHost(apps, name);
+	const found = slug === null ? await projectShownAt(database, name) : await projectOfSlug(database, slug);
+	return found && findProject(database, found.id);
+}
+
+function projectOfSlug(database: Database, slug: string): Promise<{ id: string } | undefined> {
+	return database.selectFrom("projects").select("id").where("slug", "=", slug).executeTakeFirst();
+}
+
+/** By a custom domain that is proved to be the project's. */
+function projectShownAt(database: Database, domain: string): Promise<{ id: string } | undefined> {
+	return database
+		.selectFrom("domains")
+		.select("projectId as id")
+		.where("name", "=", domain)
+		.where("verifiedAt", "is not", null)
+		.executeTakeFirst();
 }

@@ -15,7 +15,14 @@ const usesSlot = sql<boolean>`placements.want = 'running' AND NOT (
  */
 export async function registerNode(
 	database: Database,
-	node: { name: string; gatewayUrl: string; edgeAddress: string; slots: number; sessionId: string },
+	node: {
+		name: string;
+		gatewayUrl: string;
+		edgeAddress: string;
+		edgeTlsPort: number | null;
+		slots: number;
+		sessionId: string;
+	},
 ): Promise<string> {
 	const row = await database
 		.insertInto("nodes")
@@ -24,6 +31,7 @@ export async function registerNode(
 			conflict.column("name").doUpdateSet((build) => ({
 				gatewayUrl: build.ref("excluded.gatewayUrl"),
 				edgeAddress: build.ref("excluded.edgeAddress"),
+				edgeTlsPort: build.ref("excluded.edgeTlsPort"),
 				slots: build.ref("excluded.slots"),
 				sessionId: build.ref("excluded.sessionId"),
 				lastSeenAt: build.ref("excluded.lastSeenAt"),

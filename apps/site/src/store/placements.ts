@@ -67,7 +67,8 @@ export async function wantStopped(database: Database, projectId: string): Promis
 		.execute();
 }
 
-const provedDomains = sql<string[]>`ARRAY(
+/** Names of a placement's project that are its to show. */
+export const provedDomains = sql<string[]>`ARRAY(
 	SELECT domains.name FROM domains
 	WHERE domains.project_id = placements.project_id AND domains.verified_at IS NOT NULL ORDER BY domains.name)`;
 

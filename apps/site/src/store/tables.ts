@@ -52,6 +52,7 @@ interface NodesTable {
 	name: string;
 	gatewayUrl: string;
 	edgeAddress: Generated<string>;
+	edgeTlsPort: number | null;
 	slots: number;
 	sessionId: string;
 	lastSeenAt: Date;

@@ -79,7 +79,15 @@ export async function dialIn(
 	const send = (message: NodeToSite) => socket.send(JSON.stringify(message));
 
 	await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
-	send({ type: "hello", name, gatewayUrl: "http://node.localhost:8080", slots: 10, edgeAddress, observed });
+	send({
+		type: "hello",
+		name,
+		gatewayUrl: "http://node.localhost:8080",
+		slots: 10,
+		edgeAddress,
+		edgeTlsPort: 8443,
+		observed,
+	});
 	const first = await until(() => (desired ? welcome : undefined));
 
 	return {
