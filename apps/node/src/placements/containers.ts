@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import { type DesiredPlacement, type Problem, RepldockError, toProblem } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { ContainerStatus, Engine, Volumes } from "../host.ts";
+import type { ContainerSpecification, ContainerStatus, Engine, Volumes } from "../host.ts";
 import { type ContainerLife, type ContainerMove, moveContainer, stoppedLife } from "./container-life.ts";
+import { createResting, isSameSpecification } from "./resting.ts";
+import { createRoom } from "./room.ts";
 
 export interface RunningContainer {
 	containerId: string;
@@ -26,6 +28,13 @@ export interface ContainersOptions {
 	log: Logger;
 }
 
+/** What containers must know of the projects around them. */
+export interface ProjectsAround {
+	find(projectId: string): DesiredPlacement | undefined;
+	/** Runs work of a project when it is its turn. */
+	inTurn<T>(projectId: string, work: () => Promise<T>): Promise<T>;
+}
+
 /** The containers of this node by project: starts and ends them and knows their lives. Callers take turns by project. */
 export interface Containers {
 	life(projectId: string): ContainerLife;
@@ -35,12 +44,21 @@ export interface Containers {
 	present(projectId: string): RunningContainer | undefined;
 	/** Makes the project's volume if it is not there. @throws RepldockError `not_placed_here` when it is being purged. */
 	createVolume(placement: DesiredPlacement): Promise<void>;
-	/** Harmless when it runs; wakes it when it is paused. @throws RepldockError `no_node` when the node is full, `container_failed`, `disk_full`. */
+	/**
+	 * Harmless when it runs; wakes it when it is paused. When there is no room, the container that is paused for the
+	 * longest time is put to rest.
+	 * @throws RepldockError `no_node` when all the node's slots are in use, `limit_reached` when all its owner's are,
+	 *   `container_failed`, `disk_full`.
+	 */
 	start(placement: DesiredPlacement): Promise<RunningContainer>;
 	/** Lets its programs stand still; harmless unless it runs. @throws EngineError when the engine cannot, and it runs on. */
 	pause(projectId: string): Promise<void>;
 	/** Harmless when there is none. @throws EngineError when the engine refuses; a later call goes on from there. */
 	stop(projectId: string): Promise<void>;
+	/** Stops it for want of use: its memory is freed, and the next start finds it made. Throws as `stop` does. */
+	rest(projectId: string): Promise<void>;
+	/** Whether this is a stopped container that the project's next start may use. */
+	rests(projectId: string, containerId: string): boolean;
 	/** Removes a container, whoever's it was. */
 	remove(projectId: string, containerId: string): Promise<void>;
 	/** Takes over one that an earlier agent started. */
@@ -53,11 +71,17 @@ export interface Containers {
 
 /** Time that a container's programs get between TERM and KILL when it is stopped. */
 const stopTimeoutMs = 1_500;
+/** Each is a few files of the engine, and looked at whenever all containers are. */
+const mostResting = 100;
 
-export function createContainers(options: ContainersOptions): Containers {
+export function createContainers(options: ContainersOptions, around: ProjectsAround): Containers {
 	const { engine, volumes, log } = options;
 	const lives = new Map<string, ContainerLife>();
+	const paused = new Set<string>();
 	const containers = new Map<string, RunningContainer>();
+	/** What each container that this agent made was made of, by its id. */
+	const made = new Map<string, ContainerSpecification>();
+	const resting = createResting(mostResting);
 
 	const life = (projectId: string) => lives.get(projectId) ?? stoppedLife;
 	const running = (projectId: string) => (life(projectId).state === "running" ? containers.get(projectId) : undefined);
@@ -65,7 +89,11 @@ export function createContainers(options: ContainersOptions): Containers {
 		life(projectId).state === "paused" ? containers.get(projectId) : running(projectId);
 
 	function move(projectId: string, change: ContainerMove) {
-		lives.set(projectId, moveContainer(life(projectId), change));
+		const next = moveContainer(life(projectId), change);
+		lives.set(projectId, next);
+		// Always at the end, so that the set is in the order of time.
+		paused.delete(projectId);
+		if (next.state === "paused") paused.add(projectId);
 		options.onChange(projectId);
 	}
 
@@ -75,35 +103,66 @@ export function createContainers(options: ContainersOptions): Containers {
 		await volumes.create(projectId, join(options.templatesDirectory, template), limits.diskBytes);
 	}
 
-	/** Starts that are under way have their slot already. */
-	function requireFreeSlot(projectId: string) {
-		const others = [...lives].filter(
-			([id, { state }]) => id !== projectId && state !== "stopped" && state !== "failed",
-		);
-		if (others.length < options.slots) return;
-		throw new RepldockError("no_node", "This server is full now. Stop another project, or try again in a while.");
+	const room = createRoom({
+		slots: options.slots,
+		lives,
+		paused,
+		find: around.find,
+		giveUp: (projectId) => around.inTurn(projectId, () => giveUp(projectId)),
+	});
+
+	/** It may have been woken before it was its turn. */
+	async function giveUp(projectId: string) {
+		if (life(projectId).state !== "paused") return;
+		log.info({ projectId }, "a paused container makes room for another");
+		await rest(projectId);
+	}
+
+	function specify({ projectId, generation, slug, limits }: DesiredPlacement): ContainerSpecification {
+		const { image } = options;
+		return { projectId, generation, slug, image, volumePath: volumes.path(projectId), environment: {}, limits };
+	}
+
+	async function startNew(specification: ContainerSpecification): Promise<RunningContainer> {
+		const { id } = await engine.createContainer(specification);
+		made.set(id, specification);
+		return startMade(specification.projectId, id);
 	}
 
 	/** If the engine refuses to remove what failed to start, the next reconciliation removes it. */
-	async function startNew({ projectId, generation, slug, limits }: DesiredPlacement): Promise<RunningContainer> {
-		const { id } = await engine.createContainer({
-			projectId,
-			generation,
-			slug,
-			image: options.image,
-			volumePath: volumes.path(projectId),
-			environment: {},
-			limits,
-		});
+	async function startMade(projectId: string, id: string): Promise<RunningContainer> {
 		try {
-			await engine.startContainer(id);
-			return toRunning(await engine.inspectContainer(id));
+			return toRunning(await engine.startContainer(id));
 		} catch (error) {
-			await engine
-				.removeContainer(id)
-				.catch((cause: unknown) => log.error({ err: cause, projectId }, "container was kept"));
+			await discard(projectId, id).catch((cause: unknown) =>
+				log.error({ err: cause, projectId }, "container was kept"),
+			);
 			throw error;
 		}
+	}
+
+	/** @returns the project's resting container, started; undefined when there is none that is as good as a new one. */
+	async function startResting(specification: ContainerSpecification): Promise<RunningContainer | undefined> {
+		const { projectId } = specification;
+		const rested = resting.find(projectId);
+		if (!rested) return undefined;
+		if (!isSameSpecification(rested.specification, specification)) {
+			await discard(projectId, rested.containerId);
+			return undefined;
+		}
+		try {
+			return await startMade(projectId, rested.containerId);
+		} catch (error) {
+			log.warn({ err: error, projectId }, "a resting container could not be started; a new one is made");
+			return undefined;
+		}
+	}
+
+	/** Removes a container that is not, or not any more, the present one. */
+	async function discard(projectId: string, containerId: string) {
+		await engine.removeContainer(containerId);
+		made.delete(containerId);
+		resting.forget(projectId, containerId);
 	}
 
 	async function pause(projectId: string) {
@@ -136,17 +195,41 @@ export function createContainers(options: ContainersOptions): Containers {
 	async function stop(projectId: string) {
 		const container = containers.get(projectId);
 		if (!container) {
+			const rested = resting.find(projectId);
+			if (rested) await discard(projectId, rested.containerId);
 			if (life(projectId).state === "failed") move(projectId, { kind: "gone" });
 			return;
 		}
-		if (present(projectId)) move(projectId, { kind: "stop" });
-		// The engine lets what is paused go on, so that it hears of its end.
-		await engine.stopContainer(container.containerId, stopTimeoutMs);
+		await end(projectId, container);
 		await remove(projectId, container.containerId);
 	}
 
+	async function end(projectId: string, { containerId }: RunningContainer) {
+		if (present(projectId)) move(projectId, { kind: "stop" });
+		// The engine lets what is paused go on, so that it hears of its end.
+		await engine.stopContainer(containerId, stopTimeoutMs);
+	}
+
+	async function rest(projectId: string) {
+		const container = containers.get(projectId);
+		const specification = container && made.get(container.containerId);
+		// One that an earlier agent made may be of another image.
+		if (!specification) return stop(projectId);
+		const { containerId } = container;
+		await end(projectId, container);
+		// Somebody may have removed it in the moment in which it stood still.
+		if (containers.get(projectId)?.containerId !== containerId) return;
+		containers.delete(projectId);
+		const oldest = resting.add({ containerId, specification });
+		move(projectId, { kind: "gone" });
+		if (!oldest) return;
+		await discard(oldest.specification.projectId, oldest.containerId).catch((error: unknown) =>
+			log.error({ err: error, projectId: oldest.specification.projectId }, "a resting container was kept"),
+		);
+	}
+
 	async function remove(projectId: string, containerId: string) {
-		await engine.removeContainer(containerId);
+		await discard(projectId, containerId);
 		if (containers.get(projectId)?.containerId !== containerId) return;
 		containers.delete(projectId);
 		move(projectId, { kind: "gone" });
@@ -168,9 +251,11 @@ export function createContainers(options: ContainersOptions): Containers {
 			const startedAtMs = performance.now();
 			move(projectId, { kind: "start" });
 			try {
-				requireFreeSlot(projectId);
+				await room.require(placement);
 				await createVolume(placement);
-				const container = await startNew(placement);
+				const specification = specify(placement);
+				const container = (await startResting(specification)) ?? (await startNew(specification));
+				resting.forget(projectId, container.containerId);
 				containers.set(projectId, container);
 				move(projectId, { kind: "started", containerId: container.containerId });
 				log.info({ projectId, generation, tookMs: performance.now() - startedAtMs }, "container runs");
@@ -186,6 +271,8 @@ export function createContainers(options: ContainersOptions): Containers {
 
 		pause,
 		stop,
+		rest,
+		rests: resting.has,
 		remove,
 
 		adopt(status) {
