@@ -74,7 +74,7 @@ test("changes made at one instance reach the node at the other without waiting f
 		template: "python",
 		visibility: "private",
 		rightsVersion: 1,
-		owner: { name: "Owner" },
+		owner: { name: "Owner", mostRunning: 20 },
 		limits: { memoryBytes: 512 * 1024 ** 2, cpus: 1, pids: 256, diskBytes: 1024 ** 3 },
 	});
 	expect((await owner.post(`${project.path}/ticket`)).status).toBe(200);

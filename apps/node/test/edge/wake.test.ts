@@ -120,8 +120,18 @@ test("a failure shows what the agent tells of it, and no program's output become
 		lines: [{}, {}].map(() => expect.any(String)),
 	});
 
-	answer = say(409, { code: "no_node", detail: "Try again later.", exitCode: null, lines: [] });
-	expect((await edge.visit("app.apps.test", { headers: html })).body).not.toContain("<pre");
+	for (const [code, title] of [
+		["limit_reached", "This app has to wait"],
+		["no_node", "This server is full"],
+	] as const) {
+		answer = say(409, { code, detail: "Try again later.", exitCode: null, lines: [] });
+		const refused = await edge.visit("app.apps.test", { headers: html });
+		expect(refused).toMatchObject({ status: 503, headers: { "retry-after": "60" } });
+		expect(refused.body).toContain(title);
+		expect(refused.body).toContain("Try again later.");
+		expect(refused.body).not.toContain("<pre");
+		expect(JSON.parse((await edge.visit("app.apps.test")).body)).toMatchObject({ code });
+	}
 	for (const broken of [say(500), say(409), (response: ServerResponse) => void response.destroy()]) {
 		answer = broken;
 		expect((await edge.visit("app.apps.test", { headers: html })).body).toContain("This server is restarting");
@@ -253,16 +263,21 @@ test("while visits come and go, none ever reaches a container that stands still 
 	let pauses = 0;
 	let over = false;
 	let visits = 0;
+	let nextRound = Promise.withResolvers<void>();
 	const visitor = async () => {
 		const statuses = new Set<number>();
 		while (!over) {
 			const headers = { cookie: `repldock_access=good-${++visits}` };
 			statuses.add((await edge.visit("app.apps.test", { headers })).status);
+			// Without a rest a busy machine would hardly ever see a moment without visits.
+			if (visits % 4 === 0) await nextRound.promise;
 		}
 		return statuses;
 	};
 	const visitors = [visitor(), visitor()];
-	for (let round = 0; round < 150 || (pauses < 5 && round < 2_000); round++) {
+	for (let round = 0; round < 100 || (pauses < 5 && round < 1_000); round++) {
+		nextRound.resolve();
+		nextRound = Promise.withResolvers();
 		await inTurn(async () => {
 			// The address stays, so that only the order of counting and reading keeps visits away.
 			await setRoute({ ...running, wakes: true });
@@ -272,6 +287,7 @@ test("while visits come and go, none ever reaches a container that stands still 
 		});
 	}
 	over = true;
+	nextRound.resolve();
 	answer = undefined;
 	await inTurn(async () => {
 		standsStill = false;
@@ -281,4 +297,4 @@ test("while visits come and go, none ever reaches a container that stands still 
 	for (const statuses of await Promise.all(visitors)) expect(statuses).toEqual(new Set([200]));
 	expect(pauses).toBeGreaterThan(0);
 	expect(reached).toBe(0);
-});
+}, 180_000);
