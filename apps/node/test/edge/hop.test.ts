@@ -37,7 +37,7 @@ beforeAll(async () => {
 			route("mine", { address: mine.address, ports: [mine.port], mainPort: mine.port }),
 		],
 	});
-}, 60_000);
+});
 afterAll(() => edges?.release());
 
 const seen = (answer: Answer) => JSON.parse(answer.body) as Seen;

@@ -71,7 +71,7 @@ test("a visit of a sleeping project is held until the agent says that it is awak
 	}
 	expect((await upload).status).toBe(200);
 	await until(async () => (await activity())?.active === 0);
-	expect((await activity())?.idleMs).toBeLessThan(5_000);
+	expect((await activity())?.idleMs).toBeLessThan(60_000);
 });
 
 test("the agent hears whether a person waits, which port is meant and whose cookies came, and nothing else", async () => {

@@ -49,5 +49,8 @@ test("visitors hear that there is no room, and the owner alone what to do about 
 	rig.wakeOutcome = { kind: "failed", failure: { code: "limit_reached", detail, exitCode: null, lines: [] } };
 	expect((await wake(await visit())).json()).toMatchObject({ code: "limit_reached", detail });
 	const stranger = (await wake("")).json();
-	expect(stranger).toMatchObject({ code: "limit_reached", detail: expect.stringContaining("its owner's other projects") });
+	expect(stranger).toMatchObject({
+		code: "limit_reached",
+		detail: expect.stringContaining("its owner's other projects"),
+	});
 });

@@ -5,9 +5,9 @@ let rig: Rig;
 
 beforeAll(async () => {
 	rig = await startRig();
-}, 60_000);
+});
 
-afterAll(() => rig.release(), 60_000);
+afterAll(() => rig.release());
 
 /** Stops the console; settles when all that it ran is gone, or cannot be ended. */
 async function stop(project: ProjectRig): Promise<void> {
