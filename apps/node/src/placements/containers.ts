@@ -1,20 +1,12 @@
 import { join } from "node:path";
 import { type DesiredPlacement, type Problem, RepldockError, toProblem } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { ContainerSpecification, ContainerStatus, Engine, Volumes } from "../host.ts";
+import type { ContainerStatus, Engine, Volumes } from "../host.ts";
 import { type ContainerLife, type ContainerMove, moveContainer, stoppedLife } from "./container-life.ts";
-import { createResting, isSameSpecification } from "./resting.ts";
+import { createMadeContainers, type RunningContainer, toRunning } from "./made-containers.ts";
 import { createRoom } from "./room.ts";
 
-export interface RunningContainer {
-	containerId: string;
-	/** Host process id of the container's first process. */
-	pid: number;
-	/** IPv4 address on the node's bridge. */
-	address: string;
-	/** The slug it was started with; the project may have been renamed since. */
-	slug: string;
-}
+export type { RunningContainer } from "./made-containers.ts";
 
 export interface ContainersOptions {
 	engine: Engine;
@@ -71,17 +63,13 @@ export interface Containers {
 
 /** Time that a container's programs get between TERM and KILL when it is stopped. */
 const stopTimeoutMs = 1_500;
-/** Each is a few files of the engine, and looked at whenever all containers are. */
-const mostResting = 100;
 
 export function createContainers(options: ContainersOptions, around: ProjectsAround): Containers {
 	const { engine, volumes, log } = options;
 	const lives = new Map<string, ContainerLife>();
 	const paused = new Set<string>();
 	const containers = new Map<string, RunningContainer>();
-	/** What each container that this agent made was made of, by its id. */
-	const made = new Map<string, ContainerSpecification>();
-	const resting = createResting(mostResting);
+	const made = createMadeContainers(options);
 
 	const life = (projectId: string) => lives.get(projectId) ?? stoppedLife;
 	const running = (projectId: string) => (life(projectId).state === "running" ? containers.get(projectId) : undefined);
@@ -118,53 +106,6 @@ export function createContainers(options: ContainersOptions, around: ProjectsAro
 		await rest(projectId);
 	}
 
-	function specify({ projectId, generation, slug, limits }: DesiredPlacement): ContainerSpecification {
-		const { image } = options;
-		return { projectId, generation, slug, image, volumePath: volumes.path(projectId), environment: {}, limits };
-	}
-
-	async function startNew(specification: ContainerSpecification): Promise<RunningContainer> {
-		const { id } = await engine.createContainer(specification);
-		made.set(id, specification);
-		return startMade(specification.projectId, id);
-	}
-
-	/** If the engine refuses to remove what failed to start, the next reconciliation removes it. */
-	async function startMade(projectId: string, id: string): Promise<RunningContainer> {
-		try {
-			return toRunning(await engine.startContainer(id));
-		} catch (error) {
-			await discard(projectId, id).catch((cause: unknown) =>
-				log.error({ err: cause, projectId }, "container was kept"),
-			);
-			throw error;
-		}
-	}
-
-	/** @returns the project's resting container, started; undefined when there is none that is as good as a new one. */
-	async function startResting(specification: ContainerSpecification): Promise<RunningContainer | undefined> {
-		const { projectId } = specification;
-		const rested = resting.find(projectId);
-		if (!rested) return undefined;
-		if (!isSameSpecification(rested.specification, specification)) {
-			await discard(projectId, rested.containerId);
-			return undefined;
-		}
-		try {
-			return await startMade(projectId, rested.containerId);
-		} catch (error) {
-			log.warn({ err: error, projectId }, "a resting container could not be started; a new one is made");
-			return undefined;
-		}
-	}
-
-	/** Removes a container that is not, or not any more, the present one. */
-	async function discard(projectId: string, containerId: string) {
-		await engine.removeContainer(containerId);
-		made.delete(containerId);
-		resting.forget(projectId, containerId);
-	}
-
 	async function pause(projectId: string) {
 		const container = running(projectId);
 		if (!container) return;
@@ -195,8 +136,7 @@ export function createContainers(options: ContainersOptions, around: ProjectsAro
 	async function stop(projectId: string) {
 		const container = containers.get(projectId);
 		if (!container) {
-			const rested = resting.find(projectId);
-			if (rested) await discard(projectId, rested.containerId);
+			await made.discardResting(projectId);
 			if (life(projectId).state === "failed") move(projectId, { kind: "gone" });
 			return;
 		}
@@ -212,24 +152,18 @@ export function createContainers(options: ContainersOptions, around: ProjectsAro
 
 	async function rest(projectId: string) {
 		const container = containers.get(projectId);
-		const specification = container && made.get(container.containerId);
-		// One that an earlier agent made may be of another image.
-		if (!specification) return stop(projectId);
-		const { containerId } = container;
+		if (!container || !made.mayRest(container.containerId)) return stop(projectId);
 		await end(projectId, container);
 		// Somebody may have removed it in the moment in which it stood still.
-		if (containers.get(projectId)?.containerId !== containerId) return;
+		if (containers.get(projectId) !== container) return;
 		containers.delete(projectId);
-		const oldest = resting.add({ containerId, specification });
+		const kept = made.rest(projectId, container.containerId);
 		move(projectId, { kind: "gone" });
-		if (!oldest) return;
-		await discard(oldest.specification.projectId, oldest.containerId).catch((error: unknown) =>
-			log.error({ err: error, projectId: oldest.specification.projectId }, "a resting container was kept"),
-		);
+		await kept;
 	}
 
 	async function remove(projectId: string, containerId: string) {
-		await discard(projectId, containerId);
+		await made.discard(projectId, containerId);
 		if (containers.get(projectId)?.containerId !== containerId) return;
 		containers.delete(projectId);
 		move(projectId, { kind: "gone" });
@@ -253,9 +187,7 @@ export function createContainers(options: ContainersOptions, around: ProjectsAro
 			try {
 				await room.require(placement);
 				await createVolume(placement);
-				const specification = specify(placement);
-				const container = (await startResting(specification)) ?? (await startNew(specification));
-				resting.forget(projectId, container.containerId);
+				const container = await made.start(placement);
 				containers.set(projectId, container);
 				move(projectId, { kind: "started", containerId: container.containerId });
 				log.info({ projectId, generation, tookMs: performance.now() - startedAtMs }, "container runs");
@@ -272,7 +204,7 @@ export function createContainers(options: ContainersOptions, around: ProjectsAro
 		pause,
 		stop,
 		rest,
-		rests: resting.has,
+		rests: made.rests,
 		remove,
 
 		adopt(status) {
@@ -290,11 +222,6 @@ export function createContainers(options: ContainersOptions, around: ProjectsAro
 			}
 		},
 	};
-}
-
-function toRunning(status: ContainerStatus | null): RunningContainer {
-	if (!status?.address || status.pid === 0) throw new Error("the container ended right after its start");
-	return { containerId: status.id, pid: status.pid, address: status.address, slug: status.slug };
 }
 
 function startProblem(error: unknown): Problem {

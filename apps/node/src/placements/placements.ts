@@ -177,10 +177,11 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	}
 
 	/**
-	 * What did not run when the engine was asked may run by the time that it has told of all others: a start that was
-	 * under way in between may just be done.
+	 * What did not run when the engine was asked may run by the time that it has told of all others: a start that is
+	 * under way, or was in between, has changed it.
 	 */
 	function isStarting({ projectId, id, state }: ContainerStatus): boolean {
+		if (starts.has(projectId)) return true;
 		return startedMeanwhile.has(projectId) && (state === "created" || containers.isPresent(projectId, id));
 	}
 

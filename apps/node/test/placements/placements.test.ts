@@ -290,27 +290,30 @@ test("late news of the sleep of a container does not end it when it runs again",
 	expect(placements.running(projectId)?.containerId).toBe("c1");
 });
 
-test("a start that is done while the node is looked at is not taken for a container that ended", async () => {
-	const { placements, before } = await rig();
-	await placements.apply([placement({ want: "stopped" })]);
-	const held = hold();
-	before.list = held.wait;
-	const starting = hold();
-	before.start = starting.wait;
-	const opened = placements.apply([placement({ wantVersion: 2 })]);
-	await held.reached;
-	held.open();
-	await starting.reached;
-	const look = hold();
-	before.list = look.wait;
-	const looked = placements.apply([placement({ wantVersion: 2, visibility: "public" })]);
-	starting.open();
-	await opened;
-	await look.reached;
-	look.open();
-	await looked;
-	expect(placements.life(projectId).state).toBe("running");
-});
+test.each([
+	["made anew", "renamed"],
+	["at rest", "app"],
+])(
+	"a start that is done while the node is looked at is not taken for a container that ended: one %s",
+	async (_, slug) => {
+		const { placements, before } = await rig();
+		await placements.apply([placement()]);
+		await placements.stop(projectId);
+		await placements.apply([placement({ slug })]);
+		const [starting, look] = [hold(), hold()];
+		before.start = starting.wait;
+		const started = placements.ensureRunning(projectId);
+		await starting.reached;
+		before.list = look.wait;
+		const looked = placements.apply([placement({ slug, visibility: "public" })]);
+		await look.reached;
+		starting.open();
+		const { containerId } = await started;
+		look.open();
+		await looked;
+		expect(placements.running(projectId)?.containerId).toBe(containerId);
+	},
+);
 
 test("a full node, or a person who may have no more, gets room from what has been paused the longest", async () => {
 	const { placements, containers } = await rig();
