@@ -19,6 +19,8 @@ export default defineConfig({
 					],
 					testTimeout: 60_000,
 					hookTimeout: 180_000,
+					// As long as a machine that is busy with other tests may need.
+					expect: { poll: { timeout: 30_000 } },
 					maxWorkers: 2,
 					sequence: { groupOrder: 0 },
 				},

@@ -8,7 +8,7 @@ import { type Figure, report } from "./support/report.ts";
 
 /*
  * The edge between visitors and apps, each in a network namespace of the bench's own, with wrk as the visitor; then the
- * sleep of real projects on a whole instance.
+ * sleep of real projects on a whole instance. A part's name as argument measures that part alone.
  */
 const rounds = 5;
 const wakes = 20;
@@ -45,5 +45,17 @@ async function measureNeighbour(): Promise<Figure> {
 	};
 }
 
-const figures = [...(await measureInLab()), await measureNeighbour(), ...(await measureWake(wakes))];
+const parts: Readonly<Record<string, () => Promise<Figure[]>>> = {
+	lab: measureInLab,
+	attack: async () => [await measureNeighbour()],
+	wake: () => measureWake(wakes),
+};
+
+const [wanted] = process.argv.slice(2).filter((word) => !word.startsWith("--"));
+const chosen = wanted === undefined ? Object.values(parts) : [parts[wanted]];
+const figures: Figure[] = [];
+for (const measure of chosen) {
+	if (!measure) throw new Error(`The edge is measured in these parts: ${Object.keys(parts).join(", ")}.`);
+	figures.push(...(await measure()));
+}
 report("edge", figures);

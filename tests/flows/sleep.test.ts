@@ -51,7 +51,7 @@ async function startApp(prepare?: (workspace: WorkspaceClient) => Promise<void>)
 	return { project, workspace };
 }
 
-/** What the engine says of the project's container; "gone" when there is none. */
+/** What the engine says of the project's container; "gone" when there is none, "exited" when the next visit starts it again. */
 function containerState(project: Project): Promise<string> {
 	const filters = JSON.stringify({ label: [`repldock.project=${project.id}`] });
 	const path = `/containers/json?all=1&filters=${encodeURIComponent(filters)}`;
@@ -100,16 +100,19 @@ test("a paused project that its owner stops is gone, and visitors do not bring i
 
 test("fifty visitors at once of a project that was stopped for want of use start its run command once", async () => {
 	const { project } = await startApp();
-	await reaches(project, "gone");
-	expect((await site.project(project.id)).state).toBe("asleep");
+	await reaches(project, "exited");
+	await eventually("the word for it", async () => (await site.project(project.id)).state === "asleep");
 	const crawler = await visit(project.url, { headers: { "user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)" } });
 	expect(crawler).toMatchObject({ status: 503, headers: { "retry-after": "600" } });
-	expect(await containerState(project)).toBe("gone");
+	expect(await containerState(project)).toBe("exited");
 
 	const answers = await Promise.all(Array.from({ length: 50 }, () => visit(project.url)));
 	expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
 	expect(new Set(answers.map(({ body }) => body.split("/")[0]))).toEqual(new Set(["2"]));
+	// What was kept for the next visit goes when its owner stops the project.
+	await reaches(project, "exited");
 	await site.stop(project.id);
+	await reaches(project, "gone");
 });
 
 test("an open WebSocket and the right to be always on keep a project awake while another falls asleep", async () => {
@@ -117,7 +120,7 @@ test("an open WebSocket and the right to be always on keep a project awake while
 	await site.call("PATCH", `/admin/projects/${steady.project.id}`, { alwaysOn: true });
 	const socket = await visitSocket(visited.project.url, "/socket");
 	const { project: other } = await startApp();
-	await reaches(other, "gone");
+	await reaches(other, "exited");
 	expect(await containerState(visited.project)).toBe("running");
 	expect(await containerState(steady.project)).toBe("running");
 	socket.terminate();
@@ -140,7 +143,7 @@ test("when the run command ends while waking, its owner sees the last output and
 		.flat()
 		.map((line) => line.split(";")[0])
 		.join("; ");
-	await reaches(project, "gone");
+	await reaches(project, "exited");
 	const html = { accept: "text/html,*/*" };
 	const stranger = await visit(project.url, { headers: html });
 	expect(stranger).toMatchObject({ status: 502, headers: { "retry-after": "5" } });

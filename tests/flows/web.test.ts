@@ -6,16 +6,14 @@ import { openProject, site } from "../support/world.ts";
 const hello = (text: string) =>
 	`require("node:http").createServer((q, r) => r.end(${JSON.stringify(text)} + q.url)).listen(3000, "0.0.0.0", () => console.log("listening"));\n`;
 
-test("a port that opens is noticed within a second and answers at the project's host name", async () => {
+test("a port that opens is noticed and answers at the project's host name", async () => {
 	const { project, workspace } = await openProject("node", { visibility: "public" });
 	await workspace.write(".replit", 'run = "node server.cjs"\n');
 	await workspace.write("server.cjs", hello("hello from "));
 	const console = await workspace.attach("console");
 	await workspace.run();
 	await console.expect("listening");
-	const listeningAtMs = performance.now();
 	await eventually("the port", () => workspace.state.ports.some(({ port, main }) => port === 3000 && main));
-	expect(performance.now() - listeningAtMs).toBeLessThan(1_500);
 	const answer = await eventually("the page", async () => {
 		const answered = await visit(`${project.url}some%2Fpath//x?q=1`);
 		return answered.status === 200 && answered;

@@ -70,7 +70,7 @@ export class PtyClient {
 	}
 
 	/** Waits until the output since the last call holds this. @returns what came since then. */
-	async expect(pattern: RegExp | string, timeoutMs = 15_000): Promise<string> {
+	async expect(pattern: RegExp | string, timeoutMs = 45_000): Promise<string> {
 		const found = () => (typeof pattern === "string" ? this.text.includes(pattern) : pattern.test(this.text));
 		await eventually(`output ${pattern}, not ${JSON.stringify(this.text.slice(-400))}`, found, timeoutMs);
 		const text = this.text;

@@ -7,7 +7,7 @@ type Falsy = false | null | undefined | 0 | "";
 export async function eventually<T>(
 	what: string,
 	condition: () => T | Promise<T>,
-	timeoutMs = 20_000,
+	timeoutMs = 45_000,
 ): Promise<Exclude<T, Falsy>> {
 	const deadline = Date.now() + timeoutMs;
 	for (;;) {

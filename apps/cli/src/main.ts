@@ -31,7 +31,7 @@ const usage = `Usage: ./repldock COMMAND [options]
   restart SERVICE    restart one program: site, agent, holder, edge, engine, postgres
   doctor             what is missing or wrong on this machine, and what mends it
   test [FILTER]      run the test suite
-  bench NAME         measure: run-latency, terminal, idle-memory
+  bench NAME [PART]  measure: run-latency, terminal, idle-memory, edge
 
 Options
   --detach, -d       up: stay in the background

@@ -130,7 +130,8 @@ export const siteOptions = {
 		variable: "REPLDOCK_RUNNING_PER_USER",
 		fallback: "20",
 		parse: parse.integer(1, 1_000_000),
-		description: "Most projects of one person whose containers may run at the same time.",
+		description:
+			"Most projects of one person whose containers may run at the same time; wakes by visitors are counted by each node alone, and what is paused gives way.",
 	},
 	domainsPerProject: {
 		variable: "REPLDOCK_DOMAINS_PER_PROJECT",

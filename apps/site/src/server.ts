@@ -108,6 +108,7 @@ export async function startSite(
 			ticketKeys: [ticketSigner.publicKey],
 			siteOrigins: [new URL(siteUrl).origin],
 			edgeSecret: secrets.edgeSecret,
+			runningPerUser: config.runningPerUser,
 			log,
 		});
 		const visits = createVisits({ database, auth, ticketSigner, apps });

@@ -74,7 +74,7 @@ test("changes made at one instance reach the node at the other without waiting f
 		template: "python",
 		visibility: "private",
 		rightsVersion: 1,
-		owner: { name: "Owner" },
+		owner: { name: "Owner", mostRunning: 20 },
 		limits: { memoryBytes: 512 * 1024 ** 2, cpus: 1, pids: 256, diskBytes: 1024 ** 3 },
 	});
 	expect((await owner.post(`${project.path}/ticket`)).status).toBe(200);
@@ -85,7 +85,8 @@ test("changes made at one instance reach the node at the other without waiting f
 	await project.desired((placement) => placement.rightsVersion === 2);
 	await owner.post(`${project.path}/stop`);
 	await project.desired((placement) => placement.want === "stopped" && placement.wantVersion === 3);
-	expect(Date.now() - begun).toBeLessThan(5_000);
+	// Six polls in a row would take longer.
+	expect(Date.now() - begun).toBeLessThan(30_000);
 });
 
 test("what a node reports is shown, and reports of another generation or an older wish change nothing", async () => {
@@ -271,5 +272,5 @@ test("a stop of the site closes the node's socket cleanly and within its time", 
 	const begun = Date.now();
 	await instance.close();
 	expect(await brief.closed).toBe(1001);
-	expect(Date.now() - begun).toBeLessThan(5_000);
+	expect(Date.now() - begun).toBeLessThan(30_000);
 });

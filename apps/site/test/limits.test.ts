@@ -43,6 +43,8 @@ test("one person's containers run so many at a time; stopping one makes room for
 	await eventually(async () => expect((await grace.get(`/api/v1/projects/${first}`)).body.state).toBe("running"));
 
 	expect((await grace.post(`/api/v1/projects/${second}/ticket`)).body).toMatchObject({ code: "limit_reached" });
+	// Its node knows the same limit, for the visitors who wake what sleeps.
+	expect(placement.owner.mostRunning).toBe(1);
 	expect((await grace.post(`/api/v1/projects/${first}/ticket`)).status).toBe(200);
 	await grace.post(`/api/v1/projects/${first}/stop`);
 	expect((await grace.post(`/api/v1/projects/${second}/ticket`)).status).toBe(200);

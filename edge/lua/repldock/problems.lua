@@ -95,6 +95,22 @@ return {
 		retry = 5,
 		action = "Go to Repldock",
 	},
+	over_limit = {
+		status = 503,
+		code = "limit_reached",
+		title = "This app has to wait",
+		text = "It is asleep, and its owner's other projects take all the room that they may have.",
+		retry = 60,
+		action = "Go to Repldock",
+	},
+	full = {
+		status = 503,
+		code = "no_node",
+		title = "This server is full",
+		text = "This app is asleep, and there is no room to wake it at the moment.",
+		retry = 60,
+		action = "Go to Repldock",
+	},
 	nothing_listens = {
 		status = 503,
 		code = "not_running",

@@ -78,7 +78,8 @@ local function failure_page(body)
 	if failure.exitCode ~= cjson.null then
 		fields.exitCode = failure.exitCode
 	end
-	return "not_woken", { text = failure.detail, more = more, fields = fields }
+	local page = failure.code == "limit_reached" and "over_limit" or failure.code == "no_node" and "full" or "not_woken"
+	return page, { text = failure.detail, more = more, fields = fields }
 end
 
 -- Asks the agent once. Returns nothing when the project is awake, else the page to show and what it says.

@@ -23,7 +23,12 @@ export const DesiredPlacement = z.object({
 	/** Custom domains whose proof the site has seen; small letters, punycode. */
 	domains: z.array(z.string()).default([]),
 	/** Whom the program sees as REPL_OWNER. */
-	owner: z.object({ id: UserId, name: z.string() }),
+	owner: z.object({
+		id: UserId,
+		name: z.string(),
+		/** How many of their containers may be on one node at a time; as many as there is room for when it is missing. */
+		mostRunning: z.int().positive().optional(),
+	}),
 	/** What a new volume is filled with. */
 	template: TemplateId,
 	visibility: Visibility,

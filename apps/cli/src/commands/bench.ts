@@ -6,9 +6,9 @@ import { repository, type Settings, UsageError } from "../settings.ts";
 import { runNode } from "./test.ts";
 import { makeReady } from "./up.ts";
 
-/** `bench NAME [--json]`: measures subject and baseline in one run, in a throw-away data directory. */
+/** `bench NAME [PART] [--json]`: measures subject and baseline in one run, in a throw-away data directory. */
 export async function bench(settings: Settings): Promise<number> {
-	const [, name] = settings.words;
+	const [, name, ...parts] = settings.words;
 	const program = join(repository, "bench", `${name}.bench.ts`);
 	if (!name || !/^[a-z-]+$/.test(name) || !existsSync(program)) {
 		const names = (await readdir(join(repository, "bench")))
@@ -17,5 +17,5 @@ export async function bench(settings: Settings): Promise<number> {
 		throw new UsageError(`Say what to measure: ${names.sort().join(", ")}.`);
 	}
 	await makeReady(settings, Object.keys(testPackages));
-	return runNode([program, ...(settings.json ? ["--json"] : [])], settings);
+	return runNode([program, ...parts, ...(settings.json ? ["--json"] : [])], settings);
 }

@@ -17,6 +17,10 @@ interface Visitor {
 const pageHeldMs = 3_000;
 
 const strangersSentence = "It was asleep and could not be started again. Try again in a while, or tell its owner.";
+const strangersSentences: Readonly<Record<string, string>> = {
+	limit_reached: "It is asleep, and its owner's other projects take all the room that they may have. Try again later.",
+	no_node: "It is asleep, and this server has no room to wake it now. Try again in a minute.",
+};
 
 /**
  * Questions of the edge; it lets nobody else ask them. About visitors of apps, the project's id is in
@@ -122,7 +126,7 @@ export function edgeRoutes(dependencies: GatewayDependencies, tickets: TicketVer
 		const { code } = outcome.failure;
 		const told: WakeFailure = (await isOwner(projectId, shown))
 			? outcome.failure
-			: { code, detail: strangersSentence, exitCode: null, lines: [] };
+			: { code, detail: strangersSentences[code] ?? strangersSentence, exitCode: null, lines: [] };
 		return context.json(told, 409);
 	});
 

@@ -7,7 +7,7 @@ const termGraceMs = 1_500;
 const lookEveryMs = 25;
 
 /** Killing goes on this long; what is left then is stuck in the kernel. */
-const killTimeoutMs = 10_000;
+const killTimeoutMs = 20_000;
 
 /** Rounds in which even a bomb at a high process limit comes to a stop. */
 const stopRounds = 50;

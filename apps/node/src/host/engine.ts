@@ -93,8 +93,9 @@ export function createEngine(options: { socketPath: string; log: Logger; runtime
 		async startContainer(id) {
 			await http.call({ method: "POST", path: containerPath(id, "/start"), accept: [notModified] });
 			const status = await inspectContainer(id);
-			if (!status || status.pid === 0) return;
+			if (!status || status.pid === 0) return status;
 			await Promise.all([protectPlaceholder(status.pid), boundContainer(status.pid)]);
+			return status;
 		},
 
 		async stopContainer(id, timeoutMs) {

@@ -3,16 +3,10 @@ import { type DesiredPlacement, type Problem, RepldockError, toProblem } from "@
 import type { Logger } from "@repldock/service";
 import type { ContainerStatus, Engine, Volumes } from "../host.ts";
 import { type ContainerLife, type ContainerMove, moveContainer, stoppedLife } from "./container-life.ts";
+import { createMadeContainers, type RunningContainer, toRunning } from "./made-containers.ts";
+import { createRoom } from "./room.ts";
 
-export interface RunningContainer {
-	containerId: string;
-	/** Host process id of the container's first process. */
-	pid: number;
-	/** IPv4 address on the node's bridge. */
-	address: string;
-	/** The slug it was started with; the project may have been renamed since. */
-	slug: string;
-}
+export type { RunningContainer } from "./made-containers.ts";
 
 export interface ContainersOptions {
 	engine: Engine;
@@ -26,6 +20,13 @@ export interface ContainersOptions {
 	log: Logger;
 }
 
+/** What containers must know of the projects around them. */
+export interface ProjectsAround {
+	find(projectId: string): DesiredPlacement | undefined;
+	/** Runs work of a project when it is its turn. */
+	inTurn<T>(projectId: string, work: () => Promise<T>): Promise<T>;
+}
+
 /** The containers of this node by project: starts and ends them and knows their lives. Callers take turns by project. */
 export interface Containers {
 	life(projectId: string): ContainerLife;
@@ -35,12 +36,21 @@ export interface Containers {
 	present(projectId: string): RunningContainer | undefined;
 	/** Makes the project's volume if it is not there. @throws RepldockError `not_placed_here` when it is being purged. */
 	createVolume(placement: DesiredPlacement): Promise<void>;
-	/** Harmless when it runs; wakes it when it is paused. @throws RepldockError `no_node` when the node is full, `container_failed`, `disk_full`. */
+	/**
+	 * Harmless when it runs; wakes it when it is paused. When there is no room, the container that is paused for the
+	 * longest time is put to rest.
+	 * @throws RepldockError `no_node` when all the node's slots are in use, `limit_reached` when all its owner's are,
+	 *   `container_failed`, `disk_full`.
+	 */
 	start(placement: DesiredPlacement): Promise<RunningContainer>;
 	/** Lets its programs stand still; harmless unless it runs. @throws EngineError when the engine cannot, and it runs on. */
 	pause(projectId: string): Promise<void>;
 	/** Harmless when there is none. @throws EngineError when the engine refuses; a later call goes on from there. */
 	stop(projectId: string): Promise<void>;
+	/** Stops it for want of use: its memory is freed, and the next start finds it made. Throws as `stop` does. */
+	rest(projectId: string): Promise<void>;
+	/** Whether this is a stopped container that the project's next start may use. */
+	rests(projectId: string, containerId: string): boolean;
 	/** Removes a container, whoever's it was. */
 	remove(projectId: string, containerId: string): Promise<void>;
 	/** Takes over one that an earlier agent started. */
@@ -54,10 +64,12 @@ export interface Containers {
 /** Time that a container's programs get between TERM and KILL when it is stopped. */
 const stopTimeoutMs = 1_500;
 
-export function createContainers(options: ContainersOptions): Containers {
+export function createContainers(options: ContainersOptions, around: ProjectsAround): Containers {
 	const { engine, volumes, log } = options;
 	const lives = new Map<string, ContainerLife>();
+	const paused = new Set<string>();
 	const containers = new Map<string, RunningContainer>();
+	const made = createMadeContainers(options);
 
 	const life = (projectId: string) => lives.get(projectId) ?? stoppedLife;
 	const running = (projectId: string) => (life(projectId).state === "running" ? containers.get(projectId) : undefined);
@@ -65,7 +77,11 @@ export function createContainers(options: ContainersOptions): Containers {
 		life(projectId).state === "paused" ? containers.get(projectId) : running(projectId);
 
 	function move(projectId: string, change: ContainerMove) {
-		lives.set(projectId, moveContainer(life(projectId), change));
+		const next = moveContainer(life(projectId), change);
+		lives.set(projectId, next);
+		// Always at the end, so that the set is in the order of time.
+		paused.delete(projectId);
+		if (next.state === "paused") paused.add(projectId);
 		options.onChange(projectId);
 	}
 
@@ -75,35 +91,19 @@ export function createContainers(options: ContainersOptions): Containers {
 		await volumes.create(projectId, join(options.templatesDirectory, template), limits.diskBytes);
 	}
 
-	/** Starts that are under way have their slot already. */
-	function requireFreeSlot(projectId: string) {
-		const others = [...lives].filter(
-			([id, { state }]) => id !== projectId && state !== "stopped" && state !== "failed",
-		);
-		if (others.length < options.slots) return;
-		throw new RepldockError("no_node", "This server is full now. Stop another project, or try again in a while.");
-	}
+	const room = createRoom({
+		slots: options.slots,
+		lives,
+		paused,
+		find: around.find,
+		giveUp: (projectId) => around.inTurn(projectId, () => giveUp(projectId)),
+	});
 
-	/** If the engine refuses to remove what failed to start, the next reconciliation removes it. */
-	async function startNew({ projectId, generation, slug, limits }: DesiredPlacement): Promise<RunningContainer> {
-		const { id } = await engine.createContainer({
-			projectId,
-			generation,
-			slug,
-			image: options.image,
-			volumePath: volumes.path(projectId),
-			environment: {},
-			limits,
-		});
-		try {
-			await engine.startContainer(id);
-			return toRunning(await engine.inspectContainer(id));
-		} catch (error) {
-			await engine
-				.removeContainer(id)
-				.catch((cause: unknown) => log.error({ err: cause, projectId }, "container was kept"));
-			throw error;
-		}
+	/** It may have been woken before it was its turn. */
+	async function giveUp(projectId: string) {
+		if (life(projectId).state !== "paused") return;
+		log.info({ projectId }, "a paused container makes room for another");
+		await rest(projectId);
 	}
 
 	async function pause(projectId: string) {
@@ -136,17 +136,34 @@ export function createContainers(options: ContainersOptions): Containers {
 	async function stop(projectId: string) {
 		const container = containers.get(projectId);
 		if (!container) {
+			await made.discardResting(projectId);
 			if (life(projectId).state === "failed") move(projectId, { kind: "gone" });
 			return;
 		}
-		if (present(projectId)) move(projectId, { kind: "stop" });
-		// The engine lets what is paused go on, so that it hears of its end.
-		await engine.stopContainer(container.containerId, stopTimeoutMs);
+		await end(projectId, container);
 		await remove(projectId, container.containerId);
 	}
 
+	async function end(projectId: string, { containerId }: RunningContainer) {
+		if (present(projectId)) move(projectId, { kind: "stop" });
+		// The engine lets what is paused go on, so that it hears of its end.
+		await engine.stopContainer(containerId, stopTimeoutMs);
+	}
+
+	async function rest(projectId: string) {
+		const container = containers.get(projectId);
+		if (!container || !made.mayRest(container.containerId)) return stop(projectId);
+		await end(projectId, container);
+		// Somebody may have removed it in the moment in which it stood still.
+		if (containers.get(projectId) !== container) return;
+		containers.delete(projectId);
+		const kept = made.rest(projectId, container.containerId);
+		move(projectId, { kind: "gone" });
+		await kept;
+	}
+
 	async function remove(projectId: string, containerId: string) {
-		await engine.removeContainer(containerId);
+		await made.discard(projectId, containerId);
 		if (containers.get(projectId)?.containerId !== containerId) return;
 		containers.delete(projectId);
 		move(projectId, { kind: "gone" });
@@ -168,9 +185,9 @@ export function createContainers(options: ContainersOptions): Containers {
 			const startedAtMs = performance.now();
 			move(projectId, { kind: "start" });
 			try {
-				requireFreeSlot(projectId);
+				await room.require(placement);
 				await createVolume(placement);
-				const container = await startNew(placement);
+				const container = await made.start(placement);
 				containers.set(projectId, container);
 				move(projectId, { kind: "started", containerId: container.containerId });
 				log.info({ projectId, generation, tookMs: performance.now() - startedAtMs }, "container runs");
@@ -186,6 +203,8 @@ export function createContainers(options: ContainersOptions): Containers {
 
 		pause,
 		stop,
+		rest,
+		rests: made.rests,
 		remove,
 
 		adopt(status) {
@@ -203,11 +222,6 @@ export function createContainers(options: ContainersOptions): Containers {
 			}
 		},
 	};
-}
-
-function toRunning(status: ContainerStatus | null): RunningContainer {
-	if (!status?.address || status.pid === 0) throw new Error("the container ended right after its start");
-	return { containerId: status.id, pid: status.pid, address: status.address, slug: status.slug };
 }
 
 function startProblem(error: unknown): Problem {

@@ -38,6 +38,7 @@ export interface Placements {
 	ensureVolume(projectId: string): Promise<void>;
 	/** Lets the programs of a running container stand still; harmless otherwise. @throws EngineError, and it runs on. */
 	pause(projectId: string): Promise<void>;
+	/** Stops it for want of use; its next start is a quick one. */
 	stop(projectId: string): Promise<void>;
 	/** The engine says that a container ended. */
 	containerEnded(projectId: string, containerId: string): Promise<void>;
@@ -54,12 +55,14 @@ const isAlive = ({ state }: ContainerStatus) => state === "running" || state ===
 export function createPlacements(options: PlacementsOptions): Placements {
 	const { engine, volumes, log } = options;
 	const desired = new Map<string, DesiredPlacement>();
-	const containers = createContainers(options);
+	const queues = createQueues();
+	const containers = createContainers(options, { find: (projectId) => desired.get(projectId), inTurn: queues.run });
 	const answeredWants = new Map<string, number>();
 	const purged = new Set<string>();
 	const arrivals = createArrivals();
-	const queues = createQueues();
 	const starts = new Map<string, Promise<RunningContainer>>();
+	/** Projects of which a start was under way at any moment since the node was last looked at. */
+	let startedMeanwhile = new Set<string>();
 	/** The site tells what it wants only when that changes, so what failed is tried again from here. */
 	const retry = createRetry(() => void queues.run("reconcile", bringAbout), options.retry ?? retryTimes);
 	let saving: Promise<void> = Promise.resolve();
@@ -136,6 +139,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 
 	/** @returns whether the node is now what the site wants. */
 	async function carryOutAll(): Promise<boolean> {
+		startedMeanwhile = new Set(starts.keys());
 		const listed = await engine.listContainers();
 		for (const container of listed) answerRunning(container);
 		const steps = reconcile(desired, {
@@ -145,6 +149,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 				generation: container.generation,
 				running: isAlive(container) || isStarting(container),
 				paused: container.state === "paused",
+				rests: containers.rests(container.projectId, container.id),
 			})),
 			volumes: new Set(await volumes.list()),
 			answeredWants,
@@ -171,9 +176,13 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		if (state === "running" && containers.running(projectId)) answeredWants.set(projectId, placement.wantVersion);
 	}
 
-	/** A container between its creation and its start belongs to a start that is under way. */
-	function isStarting(container: ContainerStatus): boolean {
-		return container.state === "created" && starts.has(container.projectId);
+	/**
+	 * What did not run when the engine was asked may run by the time that it has told of all others: a start that is
+	 * under way, or was in between, has changed it.
+	 */
+	function isStarting({ projectId, id, state }: ContainerStatus): boolean {
+		if (starts.has(projectId)) return true;
+		return startedMeanwhile.has(projectId) && (state === "created" || containers.isPresent(projectId, id));
 	}
 
 	function ensureRunning(projectId: string): Promise<RunningContainer> {
@@ -206,6 +215,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 				void save().catch((error: unknown) => log.error({ err: error }, "the answered wants were not kept"));
 			});
 		starts.set(projectId, start);
+		startedMeanwhile.add(projectId);
 		return start;
 	}
 
@@ -264,7 +274,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		},
 
 		async stop(projectId) {
-			await queues.run(projectId, () => containers.stop(projectId));
+			await queues.run(projectId, () => containers.rest(projectId));
 			// Opened in the moment in which it stopped: then it is wanted again.
 			const placement = desired.get(projectId);
 			if (placement?.want === "running" && (answeredWants.get(projectId) ?? -1) < placement.wantVersion) {
@@ -276,7 +286,11 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			// The news may come before the start that it ends is done.
 			await starts.get(projectId)?.catch(() => undefined);
 			if (!containers.isPresent(projectId, containerId) || containers.life(projectId).state === "stopping") return;
-			await queues.run(projectId, () => containers.remove(projectId, containerId));
+			await queues.run(projectId, async () => {
+				// The news may be of its last sleep: a resting container is started again under the same id.
+				const status = await engine.inspectContainer(containerId);
+				if (!status || !isAlive(status)) await containers.remove(projectId, containerId);
+			});
 		},
 
 		projects: () => [...desired.keys()],

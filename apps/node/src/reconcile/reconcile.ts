@@ -8,6 +8,8 @@ export interface ObservedContainer {
 	/** Also while it is paused. */
 	running: boolean;
 	paused: boolean;
+	/** It was stopped for want of use and is kept for the project's next start. */
+	rests: boolean;
 }
 
 /** What is true on this node. */
@@ -37,7 +39,8 @@ export function reconcile(desired: ReadonlyMap<string, DesiredPlacement>, observ
 	const steps: Step[] = [];
 	const kept = new Map<string, ObservedContainer>();
 
-	for (const container of observed.containers) {
+	// Those that run first: one that rests beside them is the one too many.
+	for (const container of observed.containers.toSorted((one, other) => Number(other.running) - Number(one.running))) {
 		const placement = desired.get(container.projectId);
 		const reason = reasonToRemove(container, placement, kept.has(container.projectId));
 		if (reason) {
@@ -55,7 +58,7 @@ export function reconcile(desired: ReadonlyMap<string, DesiredPlacement>, observ
 		} else if (placement.want === "stopped") {
 			if (container) steps.push({ kind: "stop", projectId });
 		} else if (
-			(!container || container.paused) &&
+			(!container?.running || container.paused) &&
 			(observed.answeredWants.get(projectId) ?? -1) < placement.wantVersion
 		) {
 			steps.push({ kind: "start", projectId });
@@ -72,6 +75,6 @@ function reasonToRemove(
 	if (!placement) return "the project is not placed here";
 	if (container.generation !== placement.generation) return "it belongs to another generation";
 	if (second) return "the project has another container";
-	if (!container.running) return "it does not run any more";
+	if (!container.running && !container.rests) return "it does not run any more";
 	return undefined;
 }

@@ -97,11 +97,16 @@ export function createWakes(options: WakesOptions): Wakes {
 		if (placements.life(projectId).state !== "running") await untilProgramGone(projectId);
 		const before = options.console.state(projectId);
 		const startedBefore = before?.running ? null : before?.startedAtMs;
-		const workspace = await options.workspaces.open(projectId);
-		const release = workspace.watchPortsClosely();
+		let release = () => {};
 		try {
 			nextLane = (nextLane + 1) % lanes;
-			await queues.run(String(nextLane), () => options.runner.run(projectId, { columns: 80, rows: 24 }));
+			await queues.run(String(nextLane), async () => {
+				// Beside the opening of its files; the run waits for the same start, and hears of its failure.
+				void placements.ensureRunning(projectId).catch(() => undefined);
+				const workspace = await options.workspaces.open(projectId);
+				release = workspace.watchPortsClosely();
+				await options.runner.run(projectId, { columns: 80, rows: 24 });
+			});
 			await untilListening(projectId, startedBefore);
 		} catch (error) {
 			const code = error instanceof RepldockError ? error.code : undefined;

@@ -15,7 +15,7 @@ export interface PortWatcher {
 }
 
 /** Between looks: while a visitor waits, shortly after something happened, while programs run, and while none does. */
-const closelyEveryMs = 20;
+const closelyEveryMs = 5;
 const alertEveryMs = 400;
 const runningEveryMs = 900;
 const idleEveryMs = 5_000;

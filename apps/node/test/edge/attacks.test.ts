@@ -108,7 +108,7 @@ test("1,000 connections that never finish their headers hold nobody up, and are 
 	await expectNeighbourServed();
 	expect((await edge.visit("attacked.apps.test")).body).toBe("attacked");
 	await ended;
-}, 60_000);
+});
 
 test("bodies that never end take their project's places and nobody else's", async () => {
 	const slow = await attack(
@@ -120,7 +120,7 @@ test("bodies that never end take their project's places and nobody else's", asyn
 	await expectNeighbourServed();
 	for (const socket of slow) socket.destroy();
 	await until(async () => (await edge.visit("attacked.apps.test")).status === 200);
-}, 60_000);
+});
 
 test("visitors that do not read an endless answer cost bounded memory, and the app waits for them", async () => {
 	const before = await memoryBytes();
@@ -131,7 +131,7 @@ test("visitors that do not read an endless answer cost bounded memory, and the a
 	}
 	await expectNeighbourServed();
 	expect((await memoryBytes()) - before).toBeLessThan(64 * megabyte);
-}, 60_000);
+});
 
 test("a flood of headers is refused, in size and in number, and costs bounded memory", async () => {
 	const before = await memoryBytes();
@@ -147,7 +147,7 @@ test("a flood of headers is refused, in size and in number, and costs bounded me
 	for (const answer of answers.filter(Boolean)) expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
 	await expectNeighbourServed();
 	expect((await memoryBytes()) - before).toBeLessThan(64 * megabyte);
-}, 60_000);
+});
 
 test("of thousands of idle WebSockets a project keeps as many as it may, and its neighbour has all it needs", async () => {
 	const handshake =
@@ -160,7 +160,7 @@ test("of thousands of idle WebSockets a project keeps as many as it may, and its
 	for (const socket of opened) socket.destroy();
 	await until(async () => sockets.clients.size === 0);
 	await until(async () => (await edge.visit("attacked.apps.test")).status === 200);
-}, 60_000);
+});
 
 test("an app that sends headers without end is cut off, at a bounded cost, and its visitor told", async () => {
 	const before = await memoryBytes();
@@ -195,7 +195,7 @@ test("an app that sends headers without end is cut off, at a bounded cost, and i
 	expect((await memoryBytes()) - before).toBeLessThan(32 * megabyte);
 	await expectNeighbourServed();
 	server.close();
-}, 60_000);
+});
 
 test("an app stops sending when its visitor leaves", async () => {
 	const [visitor] = await attack(1, "GET /endless HTTP/1.1\r\nHost: attacked.apps.test\r\n\r\n");
@@ -206,7 +206,7 @@ test("an app stops sending when its visitor leaves", async () => {
 	const holding = await attack(mostConnections, "GET /hold HTTP/1.1\r\nHost: attacked.apps.test\r\n\r\n");
 	await until(async () => held.length === mostConnections);
 	expect(holding).toHaveLength(mostConnections);
-}, 60_000);
+});
 
 test("a worker that dies with all places of a project taken does not lock it up", async () => {
 	await attack(mostConnections, "GET /hold HTTP/1.1\r\nHost: attacked.apps.test\r\n\r\n");
@@ -218,4 +218,4 @@ test("a worker that dies with all places of a project taken does not lock it up"
 		return answer?.status === 200;
 	});
 	await expectNeighbourServed();
-}, 60_000);
+});

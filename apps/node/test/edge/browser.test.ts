@@ -8,7 +8,7 @@ let browser: Browser;
 beforeAll(async () => {
 	edge = await startEdge("localhost");
 	browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
-}, 60_000);
+});
 
 afterAll(async () => {
 	await browser?.close();
@@ -47,4 +47,4 @@ test("a private app shows in a frame of the site after the enter page, in Chromi
 	expect(await alone.locator("h1").textContent()).toBe("/page");
 	await alone.goto(`http://mine.localhost:${edge.port}/again`);
 	expect(await alone.locator("h1").textContent()).toBe("/again");
-}, 60_000);
+});

@@ -65,7 +65,7 @@ beforeAll(async () => {
 		response.setHeader("x-repldock-user-id", "ada");
 		response.end();
 	});
-}, 60_000);
+});
 afterAll(() => edges?.release());
 
 const seen = (answer: Answer) => JSON.parse(answer.body) as Seen;

@@ -189,7 +189,7 @@ test("an app may answer before an upload is over, and the visitor gets that answ
 	socket.write("POST /early HTTP/1.1\r\nHost: app.apps.test\r\nContent-Length: 100000000\r\n\r\n");
 	const chunk = Buffer.alloc(64 * 1024);
 	const sending = setInterval(() => socket.writable && socket.write(chunk), 1);
-	await expect.poll(() => received, { timeout: 10_000 }).toContain("no need to send all that");
+	await expect.poll(() => received, { timeout: 30_000 }).toContain("no need to send all that");
 	clearInterval(sending);
 	socket.destroy();
 	expect(received).toMatch(/^HTTP\/1\.1 403 /);

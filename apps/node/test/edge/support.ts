@@ -30,7 +30,7 @@ export interface TestEdge extends Visitors {
 const log = createLog("edge-test", "silent");
 
 /** Checks again until it holds; for states of another process, which sends no event. */
-export async function until(check: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+export async function until(check: () => Promise<boolean>, timeoutMs = 40_000): Promise<void> {
 	const end = Date.now() + timeoutMs;
 	while (!(await check())) {
 		if (Date.now() > end) throw new Error("the awaited state did not come");

@@ -42,7 +42,7 @@ afterAll(() => edge?.release());
 /** Fetches until this many records of the project came. */
 async function records(count: number, id = projectId): Promise<VisitRecord[]> {
 	const found: VisitRecord[] = [];
-	const signal = AbortSignal.timeout(10_000);
+	const signal = AbortSignal.timeout(40_000);
 	while (found.length < count) {
 		const batch = await edge.edge.nextVisits(signal);
 		found.push(...batch.records.filter((record) => record.projectId === id));
@@ -156,7 +156,7 @@ test("a flood of one project is counted to the last request, recorded in part, a
 	await Promise.all([...Array.from({ length: 20 }, visitor), edge.visit("shop.apps.test", { path: "/quiet" })]);
 	const found: VisitRecord[] = [];
 	let more = 0;
-	const signal = AbortSignal.timeout(10_000);
+	const signal = AbortSignal.timeout(40_000);
 	const ours = () => found.filter((record) => record.projectId === flooded).length;
 	while (ours() + more < floods) {
 		const batch = await edge.edge.nextVisits(signal);

@@ -43,3 +43,14 @@ test("what the program printed before it ended is for the owner alone", async ()
 		expect(answer.body.toString()).not.toContain("exit code");
 	}
 });
+
+test("visitors hear that there is no room, and the owner alone what to do about it", async () => {
+	const detail = "2 of your projects run already, which is the most here. Stop one.";
+	rig.wakeOutcome = { kind: "failed", failure: { code: "limit_reached", detail, exitCode: null, lines: [] } };
+	expect((await wake(await visit())).json()).toMatchObject({ code: "limit_reached", detail });
+	const stranger = (await wake("")).json();
+	expect(stranger).toMatchObject({
+		code: "limit_reached",
+		detail: expect.stringContaining("its owner's other projects"),
+	});
+});

@@ -326,7 +326,7 @@ export function nextEvent<T extends WorkspaceEvent["type"]>(
 	passes: (event: Extract<WorkspaceEvent, { type: T }>) => boolean = () => true,
 ): Promise<Extract<WorkspaceEvent, { type: T }>> {
 	return new Promise((resolve, reject) => {
-		const timer = setTimeout(() => reject(new Error(`waited too long for ${type}`)), 10_000);
+		const timer = setTimeout(() => reject(new Error(`waited too long for ${type}`)), 40_000);
 		const receive = (data: Buffer, isBinary: boolean) => {
 			if (isBinary) return;
 			const event = JSON.parse(data.toString()) as Extract<WorkspaceEvent, { type: T }>;

@@ -9,9 +9,9 @@ let rig: Rig;
 
 beforeAll(async () => {
 	rig = await startRig();
-}, 60_000);
+});
 
-afterAll(() => rig.release(), 60_000);
+afterAll(() => rig.release());
 
 const projectId = randomUUID();
 const claims = { sub: "ada", name: "Ada", projectId, rights: "edit" as const, rightsVersion: 5 };

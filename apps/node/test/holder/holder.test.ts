@@ -7,9 +7,9 @@ let rig: Rig;
 
 beforeAll(async () => {
 	rig = await startRig();
-}, 60_000);
+});
 
-afterAll(() => rig.release(), 60_000);
+afterAll(() => rig.release());
 
 test("a run's output, exit code and run time reach the console", async () => {
 	const project = await rig.project();
@@ -18,7 +18,7 @@ test("a run's output, exit code and run time reach the console", async () => {
 	await screen.untilText("hello\r\n");
 	const { ptys } = await project.until(({ ptys }) => ptys[0]?.exitCode === 3);
 	expect(ptys[0]).toMatchObject({ ptyId: "console", running: false, exitCode: 3, note: null, title: "test" });
-	expect(ptys[0]?.runTimeMs).toBeLessThan(5_000);
+	expect(ptys[0]?.runTimeMs).toBeLessThan(60_000);
 	await screen.untilEvent((event) => event.type === "state" && event.state.exitCode === 3);
 	await screen.close();
 });
@@ -95,7 +95,7 @@ test("a program that needs too much memory is told so", async () => {
 	await screen.untilText("Out of memory");
 	const { ptys } = await project.until(({ ptys }) => ptys[0]?.running === false);
 	expect(ptys[0]).toMatchObject({ exitCode: 137 });
-}, 30_000);
+});
 
 test("text of the agent is printed on lines of its own, before any run", async () => {
 	const project = await rig.project();

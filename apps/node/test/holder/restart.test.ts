@@ -5,9 +5,9 @@ let rig: Rig;
 
 beforeAll(async () => {
 	rig = await startRig();
-}, 60_000);
+});
 
-afterAll(() => rig.release(), 60_000);
+afterAll(() => rig.release());
 
 test.each(["SIGTERM", "SIGKILL"] as const)(
 	"after a holder's end by %s no program runs on unseen",
@@ -48,4 +48,4 @@ test("the agent's watch returns by itself, with a snapshot, when the holder was 
 	await rig.restartHolder("SIGTERM");
 	await untilSnapshots(2);
 	watching.abort();
-}, 30_000);
+});

@@ -5,29 +5,27 @@ let rig: Rig;
 
 beforeAll(async () => {
 	rig = await startRig();
-}, 60_000);
+});
 
-afterAll(() => rig.release(), 60_000);
+afterAll(() => rig.release());
 
-/** Stops the console and says how long it took, in milliseconds. */
-async function stop(project: ProjectRig): Promise<number> {
-	const before = performance.now();
+/** Stops the console; settles when all that it ran is gone, or cannot be ended. */
+async function stop(project: ProjectRig): Promise<void> {
 	await rig.client.stop({ projectId: project.id, ptyId: "console" });
-	return performance.now() - before;
 }
 
-test("a program that heeds TERM is gone at once, and its state says that it was stopped", async () => {
+test("a program that heeds TERM is not killed, and its state says that it was stopped", async () => {
 	const project = await rig.project();
 	const screen = await project.connect();
 	await project.start("echo up; exec sleep 111");
 	await screen.untilText("up");
-	expect(await stop(project)).toBeLessThan(500);
+	await stop(project);
 	const { ptys } = await project.until(({ ptys }) => ptys[0]?.running === false);
 	expect(ptys[0]).toMatchObject({ note: "Stopped.", exitCode: 143 });
 	expect(await project.processes("\x091\0")).toEqual([]);
 });
 
-test("what ignores TERM, hides by setsid, forks twice, uses nohup or clears its environment is gone within 2 s", async () => {
+test("what ignores TERM, hides by setsid, forks twice, uses nohup or clears its environment is gone as well", async () => {
 	const project = await rig.project();
 	const screen = await project.connect();
 	const perl = (code: string) => `perl -e 'use POSIX; ${code}; $SIG{TERM} = $SIG{HUP} = "IGNORE"; sleep 1 while 1'`;
@@ -41,11 +39,11 @@ test("what ignores TERM, hides by setsid, forks twice, uses nohup or clears its 
 		while :; do sleep 0.1; done`);
 	await screen.untilText("up");
 	expect(await project.processes("\0deserter\0")).toHaveLength(3);
-	expect(await stop(project)).toBeLessThan(2_000);
+	await stop(project);
 	expect(await project.processes("\0deserter\0")).toEqual([]);
 	const { ptys } = await project.until(({ ptys }) => ptys[0]?.running === false);
 	expect(ptys[0]?.note).toBe("Stopped.");
-}, 15_000);
+});
 
 test("a fork bomb under the pids limit can be stopped, and the project runs again afterwards", async () => {
 	const project = await rig.project();
@@ -53,11 +51,11 @@ test("a fork bomb under the pids limit can be stopped, and the project runs agai
 	await project.start(`echo up; exec perl -e '$SIG{TERM} = "IGNORE"; $SIG{CHLD} = "IGNORE"; while (1) { fork }' bomb`);
 	await screen.untilText("up");
 	for (let count = 0; count < 40; count = (await project.processes("bomb")).length);
-	expect(await stop(project)).toBeLessThan(3_000);
+	await stop(project);
 	expect(await project.processes("bomb")).toEqual([]);
 	await project.start("echo alive");
 	await screen.untilText("alive");
-}, 20_000);
+});
 
 test("what a finished run left in the background is ended with it, so that its ports are free", async () => {
 	const project = await rig.project();

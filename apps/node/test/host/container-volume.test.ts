@@ -28,7 +28,7 @@ beforeAll(async () => {
 	await writeFile(join(seed, "seeded"), "from the seed");
 	await volumes.create(projectId, seed, 20 * 1024 * 1024);
 	container = await machine.startContainer({ projectId, volumePath: volumes.path(projectId) });
-}, 60_000);
+});
 
 afterAll(async () => {
 	await machine.engine.removeContainer(container.id);
@@ -36,7 +36,7 @@ afterAll(async () => {
 	await unmountVolumes(store, mountPoint);
 	expect(await findLeftovers(mountPoint)).toEqual([]);
 	await machine.release();
-}, 60_000);
+});
 
 const run = async (script: string) => (await execute(machine.engine, container.id, ["bash", "-c", script])).output;
 

@@ -13,13 +13,13 @@ let machine: Machine;
 
 beforeAll(async () => {
 	machine = await startMachine();
-}, 60_000);
+});
 
 afterAll(async () => {
 	await machine.release();
 	expect(await findLeftovers(machine.directory)).toEqual([]);
 	expect(await findLeftovers(machine.networkOptions.bridge)).toEqual([]);
-}, 60_000);
+});
 
 /** Collects events and lets a test wait for one. */
 function listen(signal: AbortSignal) {
@@ -59,7 +59,7 @@ test("eight megabytes go in and come back whole, and the end of input arrives", 
 	const container = await machine.startContainer();
 	const { output } = await execute(machine.engine, container.id, ["cat"], { input: "x".repeat(8 * 1024 * 1024) });
 	expect(output.length).toBe(8 * 1024 * 1024);
-}, 20_000);
+});
 
 test("a program in a container is fenced in", async () => {
 	const container = await machine.startContainer();
@@ -153,7 +153,7 @@ test("a memory bomb ends itself, not the container, and is told", async () => {
 	await told("oom", container.id);
 	expect((await execute(machine.engine, container.id, ["id", "-u"])).output).toBe("1000\n");
 	abort.abort();
-}, 30_000);
+});
 
 test("a fork bomb stops at the limit and the container can be ended", async () => {
 	const container = await machine.startContainer();
@@ -169,7 +169,7 @@ test("a fork bomb stops at the limit and the container can be ended", async () =
 	stream.close();
 	await machine.engine.removeContainer(container.id);
 	expect(await machine.engine.inspectContainer(container.id)).toBeNull();
-}, 20_000);
+});
 
 test("a container's life: pause, unpause, stop, remove; each ending can be repeated", async () => {
 	const { engine } = machine;
@@ -193,7 +193,7 @@ test("a container's life: pause, unpause, stop, remove; each ending can be repea
 	await engine.removeContainer(container.id);
 	await engine.stopContainer(container.id, 100);
 	expect(await engine.inspectContainer(container.id)).toBeNull();
-}, 20_000);
+});
 
 test("a paused container stops like one that runs, and can be removed as it is", async () => {
 	const { engine } = machine;
@@ -205,7 +205,7 @@ test("a paused container stops like one that runs, and can be removed as it is",
 	await engine.pauseContainer(removed.id);
 	await engine.removeContainer(removed.id);
 	expect(await engine.inspectContainer(removed.id)).toBeNull();
-}, 20_000);
+});
 
 test("a refusal carries the engine's status and words", async () => {
 	expect(await machine.engine.hasImage("repldock-test:none")).toBe(false);
@@ -233,4 +233,4 @@ test("containers live on while the engine restarts, and events come again", asyn
 	await machine.engine.removeContainer(later.id);
 	await told("destroy", later.id);
 	abort.abort();
-}, 60_000);
+});

@@ -184,7 +184,7 @@ test("20,000 entries are listed up to the limit and removed", async () => {
 	expect(listing.entries[0]?.kind).toBe("directory");
 	await files.remove("many");
 	expect(readdirSync(root)).toEqual([]);
-}, 60_000);
+});
 
 test("a tree of 5,000 levels is removed without running out of stack or descriptors", async () => {
 	const script = 'for (1..5000) { mkdir "d" x 100 or die; chdir "d" x 100 or die; } open F, ">", "leaf\\xff" or die;';
@@ -194,7 +194,7 @@ test("a tree of 5,000 levels is removed without running out of stack or descript
 	await files.remove("d".repeat(100));
 	expect(readdirSync(root)).toEqual([]);
 	expect(open()).toBeLessThanOrEqual(before);
-}, 60_000);
+});
 
 test("a program that swaps folders for links meanwhile leads nothing outside", async () => {
 	for (let i = 0; i < 50; i += 1) writeFileSync(join(outside, `keep${i}`), "keep");
@@ -221,7 +221,7 @@ test("a program that swaps folders for links meanwhile leads nothing outside", a
 		await once(swapping, "close");
 	}
 	expect(readdirSync(outside)).toHaveLength(51);
-}, 60_000);
+});
 
 test("a watch tells of changes by others, also after the folder moved, and not of our own passing names", async () => {
 	mkdirSync(join(root, "watched"));

@@ -9,9 +9,9 @@ let container: StartedContainer;
 beforeAll(async () => {
 	machine = await startMachine();
 	container = await machine.startContainer();
-}, 60_000);
+});
 
-afterAll(() => machine.release(), 60_000);
+afterAll(() => machine.release());
 
 /** Starts a perl program and waits until it printed something. */
 async function start(program: string, environment: Record<string, string> = {}): Promise<void> {

@@ -29,9 +29,9 @@ beforeAll(async () => {
 		await once((await machine.engine.startExec(execId, true)).output, "data");
 	}
 	pid = (await machine.engine.inspectContainer(container.id))?.pid ?? 0;
-}, 60_000);
+});
 
-afterAll(() => machine?.release(), 60_000);
+afterAll(() => machine?.release());
 
 function reach(port: number): Promise<string> {
 	return new Promise((resolve) => {

@@ -38,13 +38,13 @@ beforeAll(async () => {
 	server = createServer((socket) => socket.end("reached the host")).listen(0, "0.0.0.0");
 	await once(server, "listening");
 	hostPort = (server.address() as { port: number }).port;
-}, 60_000);
+});
 
 afterAll(async () => {
 	server.close();
 	await machine.release();
 	expect(await findLeftovers(machine.networkOptions.bridge)).toEqual([]);
-}, 60_000);
+});
 
 async function connectFrom(container: StartedContainer, address: string, port: number): Promise<string> {
 	return (await execute(machine.engine, container.id, ["perl", "-e", connector, address, String(port)])).output;
@@ -120,7 +120,7 @@ test("with open egress public addresses are reached by the node's own, private o
 		await ip("netns", "delete", name);
 	}
 	expect(await forwarding()).toBe(before);
-}, 60_000);
+});
 
 test("a free subnet is chosen, the preferred one if it is free", async () => {
 	expect(await chooseSubnet("10.250.4.0/22")).toBe("10.250.4.0/22");

@@ -47,7 +47,7 @@ test("an address with as many connections as it may have is refused more, anothe
 		{ input: script },
 	);
 	expect(JSON.parse(output)).toEqual([20, 20, true]);
-}, 30_000);
+});
 
 test("no limit makes no rule, and what are no ports is refused", () => {
 	expect(visitorRules({ ports: "8080", connections: 0 })).toBe("");

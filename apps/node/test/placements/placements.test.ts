@@ -35,6 +35,7 @@ async function rig() {
 	const containers = new Map<string, ContainerStatus>();
 	const volumes = new Set<string>();
 	const before = {
+		list: async () => {},
 		create: async () => {},
 		start: async () => {},
 		inspect: async () => {},
@@ -45,7 +46,11 @@ async function rig() {
 	const changes: string[] = [];
 	let created = 0;
 	const engine = {
-		listContainers: async () => [...containers.values()],
+		async listContainers() {
+			const listed = [...containers.values()];
+			await before.list();
+			return listed;
+		},
 		async createContainer({ projectId, generation, slug }: { projectId: string; generation: number; slug: string }) {
 			await before.create();
 			created += 1;
@@ -59,6 +64,7 @@ async function rig() {
 			const container = containers.get(id);
 			if (!container) throw new Error("no such container");
 			containers.set(id, { ...container, state: "running", pid: 7, address: "10.0.0.2" });
+			return engine.inspectContainer(id);
 		},
 		async inspectContainer(id: string) {
 			const status = containers.get(id) ?? null;
@@ -75,13 +81,19 @@ async function rig() {
 			if (container?.state !== "paused") throw new Error("it is not paused");
 			containers.set(id, { ...container, state: "running" });
 		},
-		async stopContainer() {
+		async stopContainer(id: string) {
 			await before.stop();
+			end(id);
 		},
 		async removeContainer(id: string) {
 			containers.delete(id);
 		},
 	} as unknown as Engine;
+	/** By itself, as when its first process is killed. */
+	function end(id: string) {
+		const container = containers.get(id);
+		if (container) containers.set(id, { ...container, state: "exited", pid: 0, address: null });
+	}
 	const makePlacements = () =>
 		createPlacements({
 			engine,
@@ -109,7 +121,7 @@ async function rig() {
 		// A state file may just be written.
 		await rm(directory, { recursive: true, maxRetries: 10, retryDelay: 10 });
 	});
-	return { placements, makePlacements, containers, volumes, before, changes, created: () => created };
+	return { placements, makePlacements, containers, volumes, before, changes, end, created: () => created };
 }
 
 /** A moment that a call waits in until the test opens it. */
@@ -129,6 +141,8 @@ test("a project that is stopped while it starts does not run afterwards", async 
 	const { placements, containers, before } = await rig();
 	await placements.apply([placement()]);
 	await placements.stop(projectId);
+	// The one that rests does not fit any more.
+	await placements.apply([placement({ slug: "renamed" })]);
 	const held = hold();
 	before.create = held.wait;
 	const started = placements.ensureRunning(projectId);
@@ -199,12 +213,13 @@ test("a container whose stop failed half-way is cleared away when the project is
 });
 
 test("a container that ends before its start is done does not stay as running", async () => {
-	const { placements, before } = await rig();
+	const { placements, before, end } = await rig();
 	await placements.apply([placement({ want: "stopped" })]);
 	const held = hold();
 	before.inspect = held.wait;
 	const started = placements.apply([placement({ wantVersion: 2 })]);
 	await held.reached;
+	end("c1");
 	const ended = placements.containerEnded(projectId, "c1");
 	held.open();
 	await Promise.all([started, ended]);
@@ -228,6 +243,108 @@ test("a change of one project is not told of all the others", async () => {
 	changes.length = 0;
 	await placements.apply([placement({ want: "stopped", visibility: "public" }), other]);
 	expect(changes).toEqual([projectId]);
+});
+
+test("what was stopped for want of use starts again as it was made, and one that an owner stops is removed", async () => {
+	const { placements, containers, created } = await rig();
+	await placements.apply([placement()]);
+	await placements.stop(projectId);
+	expect(placements.life(projectId).state).toBe("stopped");
+	expect(containers.get("c1")?.state).toBe("exited");
+	// A look at the node leaves it alone.
+	await placements.apply([placement({ visibility: "public" })]);
+	expect((await placements.ensureRunning(projectId)).containerId).toBe("c1");
+	expect(created()).toBe(1);
+	await placements.stop(projectId);
+	await placements.apply([placement({ want: "stopped", wantVersion: 2 })]);
+	expect(containers.size).toBe(0);
+});
+
+test("what rests is not started again when it would be made otherwise now, or cannot be started", async () => {
+	const { placements, containers, before } = await rig();
+	await placements.apply([placement()]);
+	await placements.stop(projectId);
+	const renamed = { slug: "renamed" };
+	await placements.apply([placement(renamed)]);
+	expect((await placements.ensureRunning(projectId)).slug).toBe("renamed");
+	expect([...containers.keys()]).toEqual(["c2"]);
+	await placements.stop(projectId);
+	let failures = 0;
+	before.start = async () => {
+		failures += 1;
+		if (failures === 1) throw new Error("it does not start");
+	};
+	await placements.ensureRunning(projectId);
+	expect([...containers.keys()]).toEqual(["c3"]);
+	await placements.stop(projectId);
+	await placements.apply([placement({ ...renamed, generation: 2 })]);
+	expect(containers.size).toBe(0);
+});
+
+test("late news of the sleep of a container does not end it when it runs again", async () => {
+	const { placements } = await rig();
+	await placements.apply([placement()]);
+	await placements.stop(projectId);
+	await placements.ensureRunning(projectId);
+	await placements.containerEnded(projectId, "c1");
+	expect(placements.running(projectId)?.containerId).toBe("c1");
+});
+
+test.each([
+	["made anew", "renamed"],
+	["at rest", "app"],
+])(
+	"a start that is done while the node is looked at is not taken for a container that ended: one %s",
+	async (_, slug) => {
+		const { placements, before } = await rig();
+		await placements.apply([placement()]);
+		await placements.stop(projectId);
+		await placements.apply([placement({ slug })]);
+		const [starting, look] = [hold(), hold()];
+		before.start = starting.wait;
+		const started = placements.ensureRunning(projectId);
+		await starting.reached;
+		before.list = look.wait;
+		const looked = placements.apply([placement({ slug, visibility: "public" })]);
+		await look.reached;
+		starting.open();
+		const { containerId } = await started;
+		look.open();
+		await looked;
+		expect(placements.running(projectId)?.containerId).toBe(containerId);
+	},
+);
+
+test("a full node, or a person who may have no more, gets room from what has been paused the longest", async () => {
+	const { placements, containers } = await rig();
+	const thirdId = "0b9c7a52-1111-4222-8333-999999999999";
+	const all = (mostRunning?: number) =>
+		[projectId, otherId, thirdId].map((id) =>
+			placement({ projectId: id, owner: { id: "o", name: "Owner", mostRunning } }),
+		);
+	const states = () => [projectId, otherId, thirdId].map((id) => placements.life(id).state);
+	await placements.apply(all().slice(0, 2));
+	await placements.pause(otherId);
+	await placements.pause(projectId);
+	await placements.apply(all());
+	expect(states()).toEqual(["paused", "stopped", "running"]);
+	await placements.ensureRunning(otherId);
+	expect(states()).toEqual(["stopped", "running", "running"]);
+	await expect(placements.ensureRunning(projectId)).rejects.toMatchObject({ code: "no_node" });
+
+	await placements.stop(thirdId);
+	await placements.apply(all(1));
+	await expect(placements.ensureRunning(projectId)).rejects.toMatchObject({ code: "limit_reached" });
+	await placements.pause(otherId);
+	await placements.ensureRunning(projectId);
+	expect(states()).toEqual(["running", "stopped", "stopped"]);
+	expect([...containers.values()].filter(({ state }) => state === "running")).toHaveLength(1);
+	// Another person's, and one that its owner stops in the same moment, take nobody's place.
+	const stranger = placement({ projectId: thirdId, owner: { id: "p", name: "Else", mostRunning: 1 } });
+	const [first, second] = all(1) as [DesiredPlacement, DesiredPlacement];
+	await placements.apply([{ ...first, want: "stopped", wantVersion: 2 }, { ...second, wantVersion: 2 }, stranger]);
+	await placements.ensureRunning(thirdId);
+	expect(states()).toEqual(["stopped", "running", "running"]);
 });
 
 test("a node that is full starts no further container until one ends", async () => {
@@ -286,13 +403,14 @@ test("a container that the engine cannot pause runs on", async () => {
 });
 
 test("a paused container is stopped, and ends by itself, like one that runs", async () => {
-	const { placements, containers } = await rig();
+	const { placements, containers, end } = await rig();
 	await placements.apply([placement()]);
 	await placements.pause(projectId);
 	await placements.apply([placement({ want: "stopped", wantVersion: 2 })]);
 	expect(containers.size).toBe(0);
 	await placements.apply([placement({ wantVersion: 3 })]);
 	await placements.pause(projectId);
+	end("c2");
 	await placements.containerEnded(projectId, "c2");
 	expect(placements.life(projectId).state).toBe("stopped");
 });

@@ -25,6 +25,7 @@ const nodes: fc.Arbitrary<ObservedNode> = fc.record({
 				generation: fc.integer({ min: 1, max: 3 }),
 				running: fc.boolean(),
 				paused: fc.boolean(),
+				rests: fc.boolean(),
 			}),
 			{ maxLength: 6 },
 		)
@@ -56,6 +57,7 @@ function carryOut(desired: ReadonlyMap<string, DesiredPlacement>, node: Observed
 				generation: placement.generation,
 				running: true,
 				paused: false,
+				rests: false,
 			});
 			volumes.add(step.projectId);
 			answeredWants.set(step.projectId, placement.wantVersion);
@@ -87,7 +89,7 @@ test("the steps bring any node to any desired set, and then there are none", () 
 
 test("a running container of the right generation is left alone", () => {
 	const placement = { projectId: "a", generation: 2, want: "running", wantVersion: 5 } as DesiredPlacement;
-	const container = { id: "x", projectId: "a", generation: 2, running: true, paused: false };
+	const container = { id: "x", projectId: "a", generation: 2, running: true, paused: false, rests: false };
 	const node = { containers: [container], volumes: new Set(["a"]), answeredWants: new Map() };
 	expect(reconcile(new Map([["a", placement]]), node)).toEqual([]);
 });
@@ -101,9 +103,29 @@ test("a container that was stopped for want of use stays stopped until the proje
 	]);
 });
 
+test("a container that rests is kept for the next start, and goes when the project may not run or has another one", () => {
+	const placement = { projectId: "a", generation: 1, want: "running", wantVersion: 5 } as DesiredPlacement;
+	const rested = { id: "x", projectId: "a", generation: 1, running: false, paused: false, rests: true };
+	const node = { containers: [rested], volumes: new Set(["a"]), answeredWants: new Map([["a", 5]]) };
+	expect(reconcile(new Map([["a", placement]]), node)).toEqual([]);
+	expect(reconcile(new Map([["a", { ...placement, wantVersion: 6 }]]), node)).toEqual([
+		{ kind: "start", projectId: "a" },
+	]);
+	expect(reconcile(new Map([["a", { ...placement, want: "stopped" }]]), node)).toEqual([
+		{ kind: "stop", projectId: "a" },
+	]);
+	for (const desired of [new Map(), new Map([["a", { ...placement, generation: 2 }]])]) {
+		expect(reconcile(desired, node)).toMatchObject([{ kind: "removeContainer", containerId: "x" }]);
+	}
+	const running = { ...rested, id: "y", running: true, rests: false };
+	expect(reconcile(new Map([["a", placement]]), { ...node, containers: [rested, running] })).toMatchObject([
+		{ kind: "removeContainer", containerId: "x" },
+	]);
+});
+
 test("a paused container goes on when the project is opened again, and stands still until then", () => {
 	const placement = { projectId: "a", generation: 1, want: "running", wantVersion: 5 } as DesiredPlacement;
-	const container = { id: "x", projectId: "a", generation: 1, running: true, paused: true };
+	const container = { id: "x", projectId: "a", generation: 1, running: true, paused: true, rests: false };
 	const node = { containers: [container], volumes: new Set(["a"]), answeredWants: new Map([["a", 5]]) };
 	expect(reconcile(new Map([["a", placement]]), node)).toEqual([]);
 	expect(reconcile(new Map([["a", { ...placement, wantVersion: 6 }]]), node)).toEqual([

@@ -116,7 +116,7 @@ test("files are root's alone and stay bounded, as does the list, however many re
 	expect(await paths(log)).toHaveLength(requestsKept);
 	ends.pop()?.abort();
 	expect(await paths(start().log)).toHaveLength(requestsKept);
-}, 30_000);
+});
 
 test("a line that a crash cut short costs only itself", async () => {
 	const first = start();

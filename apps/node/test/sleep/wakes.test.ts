@@ -169,7 +169,7 @@ test("a project that its owner stopped is not woken, and what starts in that mom
 
 	world.want = "running";
 	world.run = async () => {
-		world.want = "stopped";
+		Object.assign(world, { want: "stopped", state: "stopped" });
 		throw new RepldockError("not_running", "It was stopped.");
 	};
 	expect(await visit()).toEqual({ kind: "awake" });

@@ -156,7 +156,7 @@ export function createPage(name = "Ada", canEdit = true): Page {
 			const timer = setTimeout(() => {
 				waiting.delete(check);
 				reject(new Error(`waited too long for ${what}; events: ${JSON.stringify(events.slice(-8))}`));
-			}, 10_000);
+			}, 40_000);
 			const check = () => {
 				const found = find();
 				if (found === undefined) return;

@@ -25,6 +25,8 @@ export interface ControlOptions {
 	readonly siteOrigins: readonly string[];
 	/** What edges prove themselves to each other with. */
 	readonly edgeSecret: string;
+	/** Most containers of one person that may run at the same time. */
+	readonly runningPerUser: number;
 	readonly log: Logger;
 }
 

@@ -21,6 +21,7 @@ export interface NodeConnectionParts {
 	readonly ticketKeys: readonly TicketKey[];
 	readonly siteOrigins: readonly string[];
 	readonly edgeSecret: string;
+	readonly runningPerUser: number;
 	readonly log: Logger;
 	/** The node said hello and has its id now. */
 	onRegistered(nodeId: string): void;
@@ -69,7 +70,7 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 
 	async function sendDesired() {
 		if (nodeId === null || socket.readyState !== socket.OPEN) return;
-		const placements = await listDesired(database, nodeId);
+		const placements = await listDesired(database, nodeId, parts.runningPerUser);
 		const text = JSON.stringify(placements);
 		if (text === lastDesired) return;
 		lastDesired = text;

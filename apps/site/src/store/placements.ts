@@ -43,7 +43,10 @@ export async function wantRunning(database: Database, projectId: string): Promis
 	});
 }
 
-/** How many containers of a person's projects run or are about to, one project aside. */
+/**
+ * How many containers of a person's projects run or are about to, one project aside. Those that are paused do not count:
+ * they give way on their node.
+ */
 export async function countRunning(database: Database, ownerId: string, exceptProjectId: string): Promise<number> {
 	const row = await database
 		.selectFrom("placements")
@@ -52,7 +55,7 @@ export async function countRunning(database: Database, ownerId: string, exceptPr
 		.where("projects.ownerId", "=", ownerId)
 		.where("projects.id", "!=", exceptProjectId)
 		.where("placements.want", "=", "running")
-		.where("placements.observedState", "in", ["starting", "running", "paused", "stopping"])
+		.where("placements.observedState", "in", ["starting", "running", "stopping"])
 		.executeTakeFirstOrThrow();
 	return Number(row.count);
 }
@@ -72,8 +75,12 @@ export const provedDomains = sql<string[]>`ARRAY(
 	SELECT domains.name FROM domains
 	WHERE domains.project_id = placements.project_id AND domains.verified_at IS NOT NULL ORDER BY domains.name)`;
 
-/** All that one node is to hold, by project id. */
-export async function listDesired(database: Database, nodeId: string): Promise<DesiredPlacement[]> {
+/** All that one node is to hold, by project id. @param mostRunning of one person's containers. */
+export async function listDesired(
+	database: Database,
+	nodeId: string,
+	mostRunning: number,
+): Promise<DesiredPlacement[]> {
 	const rows = await database
 		.selectFrom("placements")
 		.innerJoin("projects", "projects.id", "placements.projectId")
@@ -108,7 +115,7 @@ export async function listDesired(database: Database, nodeId: string): Promise<D
 		const { networkMode: mode, allowedDomains, egressBitsPerSecond, networkRestriction, ...placement } = rest;
 		return {
 			...placement,
-			owner: { id: ownerId, name: ownerName },
+			owner: { id: ownerId, name: ownerName, mostRunning },
 			limits: { memoryBytes, cpus, pids, diskBytes },
 			network: { mode, allowedDomains, egressBitsPerSecond, restriction: networkRestriction },
 		};

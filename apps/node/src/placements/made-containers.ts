@@ -1,0 +1,124 @@
+import type { DesiredPlacement } from "@repldock/protocol";
+import type { Logger } from "@repldock/service";
+import type { ContainerSpecification, ContainerStatus, Engine, Volumes } from "../host.ts";
+import { createResting, isSameSpecification } from "./resting.ts";
+
+export interface RunningContainer {
+	containerId: string;
+	/** Host process id of the container's first process. */
+	pid: number;
+	/** IPv4 address on the node's bridge. */
+	address: string;
+	/** The slug it was started with; the project may have been renamed since. */
+	slug: string;
+}
+
+/** Containers as the engine has them: makes and starts them, and keeps some that were stopped for the next start. */
+export interface MadeContainers {
+	/** Starts the project's resting container when it is as good as a new one, else a new one. @throws EngineError. */
+	start(placement: DesiredPlacement): Promise<RunningContainer>;
+	/** Whether a container may rest: one that an earlier agent made may be of another image. */
+	mayRest(containerId: string): boolean;
+	/** Keeps a stopped container for the project's next start. */
+	rest(projectId: string, containerId: string): Promise<void>;
+	rests(projectId: string, containerId: string): boolean;
+	/** Removes a container, whoever's it was. @throws EngineError. */
+	discard(projectId: string, containerId: string): Promise<void>;
+	/** Removes the project's resting container; harmless when there is none. @throws EngineError. */
+	discardResting(projectId: string): Promise<void>;
+}
+
+/** Each is a few files of the engine, and looked at whenever all containers are. */
+const mostResting = 100;
+
+export function createMadeContainers(options: {
+	engine: Engine;
+	volumes: Volumes;
+	image: string;
+	log: Logger;
+}): MadeContainers {
+	const { engine, volumes, image, log } = options;
+	/** What each container that this agent made was made of, by its id. */
+	const made = new Map<string, ContainerSpecification>();
+	const resting = createResting(mostResting);
+
+	function specify({ projectId, generation, slug, limits }: DesiredPlacement): ContainerSpecification {
+		return { projectId, generation, slug, image, volumePath: volumes.path(projectId), environment: {}, limits };
+	}
+
+	async function startNew(specification: ContainerSpecification): Promise<RunningContainer> {
+		const { id } = await engine.createContainer(specification);
+		made.set(id, specification);
+		return startMade(specification.projectId, id);
+	}
+
+	/** If the engine refuses to remove what failed to start, the next reconciliation removes it. */
+	async function startMade(projectId: string, id: string): Promise<RunningContainer> {
+		try {
+			const running = toRunning(await engine.startContainer(id));
+			resting.forget(projectId, id);
+			return running;
+		} catch (error) {
+			await discard(projectId, id).catch((cause: unknown) =>
+				log.error({ err: cause, projectId }, "container was kept"),
+			);
+			throw error;
+		}
+	}
+
+	/** @returns undefined when the project has no resting container that can be started in place of a new one. */
+	async function startResting(specification: ContainerSpecification): Promise<RunningContainer | undefined> {
+		const { projectId } = specification;
+		const rested = resting.find(projectId);
+		if (!rested) return undefined;
+		if (!isSameSpecification(rested.specification, specification)) {
+			await discard(projectId, rested.containerId);
+			return undefined;
+		}
+		try {
+			return await startMade(projectId, rested.containerId);
+		} catch (error) {
+			log.warn({ err: error, projectId }, "a resting container could not be started; a new one is made");
+			return undefined;
+		}
+	}
+
+	async function discard(projectId: string, containerId: string) {
+		// Whatever comes of it: nobody starts it again, and a look at the node removes what is left.
+		resting.forget(projectId, containerId);
+		made.delete(containerId);
+		await engine.removeContainer(containerId);
+	}
+
+	return {
+		async start(placement) {
+			const specification = specify(placement);
+			return (await startResting(specification)) ?? (await startNew(specification));
+		},
+
+		mayRest: (containerId) => made.has(containerId),
+
+		async rest(projectId, containerId) {
+			const specification = made.get(containerId);
+			const oldest = specification && resting.add({ containerId, specification });
+			if (!oldest) return;
+			await discard(oldest.specification.projectId, oldest.containerId).catch((error: unknown) =>
+				log.error({ err: error, projectId }, "a resting container was kept"),
+			);
+		},
+
+		rests: resting.has,
+		discard,
+
+		async discardResting(projectId) {
+			const rested = resting.find(projectId);
+			if (rested) await discard(projectId, rested.containerId);
+		},
+	};
+}
+
+/** @throws Error when the container does not run. */
+export function toRunning(status: ContainerStatus | null): RunningContainer {
+	if (!status?.address || status.pid === 0) throw new Error("the container ended right after its start");
+	return { containerId: status.id, pid: status.pid, address: status.address, slug: status.slug };
+}
