@@ -348,11 +348,11 @@ test("an adopted container whose network cannot be had is ended", async () => {
 	const { placements, makePlacements, containers, before } = await rig();
 	await placements.apply([placement()]);
 	placements.close();
-	expect(containers.size).toBe(1);
+	expect([...containers.keys()]).toEqual(["c1"]);
 	before.adopt = async () => [projectId];
 	const next = makePlacements();
 	await next.recover();
 	next.close();
-	expect(next.life(projectId).state).toBe("stopped");
-	expect(containers.size).toBe(0);
+	// It may be started anew, with all that belongs to a start.
+	expect(containers.has("c1")).toBe(false);
 });
