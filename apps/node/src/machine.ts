@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { connect, isIPv4 } from "node:net";
 import { join } from "node:path";
-import type { Logger } from "@repldock/service";
+import { assumedUplinkBitsPerSecond, type Logger, measureUplink } from "@repldock/service";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
 import { chooseListenPort, ensureAppsAddress, firstAppPort, releaseAppsAddress } from "./host/apps-address.ts";
+import { findCable } from "./host/cables.ts";
 import { type EdgeOptions, edgeProgram, prepareEdge } from "./host/edge-process.ts";
 import { createEngine } from "./host/engine.ts";
 import {
@@ -14,9 +15,13 @@ import {
 	releaseEngine,
 } from "./host/engine-process.ts";
 import { createNetwork } from "./host/network.ts";
+import { removeShapingDevices } from "./host/shaping-devices.ts";
 import { raiseSharedLimits, restoreSharedLimits, sharedLimitsDirectory } from "./host/shared-limits.ts";
 import { chooseSubnet } from "./host/subnet.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "./host/volume-mount.ts";
+import { createContainerNetwork } from "./network/network.ts";
+import type { ShapingOptions } from "./network/shaping/objects.ts";
+import { createShaping } from "./network/shaping/shaping.ts";
 import { readSubnet, rememberSubnet } from "./subnet-file.ts";
 import { planEdgeTls } from "./tls.ts";
 
@@ -44,6 +49,8 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 	await rememberSubnet(paths, subnet);
 	const servers = config.egress === "open" ? await nameServers() : [];
 	await network(config, paths, subnet, servers).ensure();
+	if (config.shaping === "on") await createShaping(await shapingOptions(config, paths, subnet)).ensure();
+	else await removeShapingDevices([paths.shapingDevice, paths.strayDevice]);
 	await raiseSharedLimits(sharedLimitsDirectory, paths.instance);
 	const { store, mountPoint } = volumeStore(config, paths);
 	await mountVolumes(store, mountPoint);
@@ -137,8 +144,36 @@ export async function releaseMachine(config: NodeConfig, paths: NodePaths): Prom
 	await unmountVolumes(store, mountPoint);
 	const subnet = await readSubnet(paths);
 	if (subnet) await network(config, paths, subnet, []).release();
+	await removeShapingDevices([paths.shapingDevice, paths.strayDevice]);
 	await releaseAppsAddress(paths.appsTable);
 	await restoreSharedLimits(sharedLimitsDirectory, paths.instance);
+}
+
+async function shapingOptions(config: NodeConfig, paths: NodePaths, subnet: string): Promise<ShapingOptions> {
+	return {
+		device: paths.shapingDevice,
+		strayDevice: paths.strayDevice,
+		subnet,
+		uplinkBitsPerSecond:
+			config.uplinkBitsPerSecond ?? (await measureUplink())?.bitsPerSecond ?? assumedUplinkBitsPerSecond,
+		slots: config.slots,
+		byOwner: config.shareByOwner,
+		ingressBitsPerSecond: config.ingressPerContainerBitsPerSecond,
+	};
+}
+
+/** The network of this node's containers; `prepareMachine` has made what it stands on. */
+export async function openContainerNetwork(config: NodeConfig, paths: NodePaths, log: Logger) {
+	const subnet = await readSubnet(paths);
+	if (!subnet) throw new Error("The containers have no subnet yet; the machine was not prepared.");
+	const shaping = config.shaping === "on" ? createShaping(await shapingOptions(config, paths, subnet)) : null;
+	return createContainerNetwork({
+		parts: shaping ? [shaping] : [],
+		traffic: shaping,
+		subnet,
+		findCable: (pid) => findCable(pid, paths.bridge),
+		log,
+	});
 }
 
 function network(config: NodeConfig, paths: NodePaths, subnet: string, servers: readonly string[]) {

@@ -8,6 +8,16 @@ import { createRoom } from "./room.ts";
 
 export type { RunningContainer } from "./made-containers.ts";
 
+/** What limits a container's traffic, from before its first program until after its last; see network/network.ts. */
+export interface NetworkOfContainers {
+	attach(container: RunningContainer, placement: DesiredPlacement): Promise<void>;
+	/** @returns the projects whose containers must not run on. */
+	adopt(containers: readonly { container: RunningContainer; placement: DesiredPlacement }[]): Promise<string[]>;
+	policyChanged(placement: DesiredPlacement): Promise<void>;
+	ending(projectId: string): Promise<void>;
+	detach(projectId: string): Promise<void>;
+}
+
 export interface ContainersOptions {
 	engine: Engine;
 	volumes: Volumes;
@@ -15,6 +25,7 @@ export interface ContainersOptions {
 	templatesDirectory: string;
 	/** Most containers at a time. */
 	slots: number;
+	network: NetworkOfContainers;
 	/** A container's life took a step. */
 	onChange(projectId: string): void;
 	log: Logger;
@@ -65,7 +76,7 @@ export interface Containers {
 const stopTimeoutMs = 1_500;
 
 export function createContainers(options: ContainersOptions, around: ProjectsAround): Containers {
-	const { engine, volumes, log } = options;
+	const { engine, volumes, network, log } = options;
 	const lives = new Map<string, ContainerLife>();
 	const paused = new Set<string>();
 	const containers = new Map<string, RunningContainer>();
@@ -146,6 +157,7 @@ export function createContainers(options: ContainersOptions, around: ProjectsAro
 
 	async function end(projectId: string, { containerId }: RunningContainer) {
 		if (present(projectId)) move(projectId, { kind: "stop" });
+		await network.ending(projectId);
 		// The engine lets what is paused go on, so that it hears of its end.
 		await engine.stopContainer(containerId, stopTimeoutMs);
 	}
@@ -156,6 +168,7 @@ export function createContainers(options: ContainersOptions, around: ProjectsAro
 		await end(projectId, container);
 		// Somebody may have removed it in the moment in which it stood still.
 		if (containers.get(projectId) !== container) return;
+		await network.detach(projectId);
 		containers.delete(projectId);
 		const kept = made.rest(projectId, container.containerId);
 		move(projectId, { kind: "gone" });
@@ -165,6 +178,7 @@ export function createContainers(options: ContainersOptions, around: ProjectsAro
 	async function remove(projectId: string, containerId: string) {
 		await made.discard(projectId, containerId);
 		if (containers.get(projectId)?.containerId !== containerId) return;
+		await network.detach(projectId);
 		containers.delete(projectId);
 		move(projectId, { kind: "gone" });
 	}

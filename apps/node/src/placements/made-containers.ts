@@ -15,7 +15,10 @@ export interface RunningContainer {
 
 /** Containers as the engine has them: makes and starts them, and keeps some that were stopped for the next start. */
 export interface MadeContainers {
-	/** Starts the project's resting container when it is as good as a new one, else a new one. @throws EngineError. */
+	/**
+	 * Starts the project's resting container when it is as good as a new one, else a new one, and connects it.
+	 * @throws EngineError, or what `attach` of the network throws; then it does not run.
+	 */
 	start(placement: DesiredPlacement): Promise<RunningContainer>;
 	/** Whether a container may rest: one that an earlier agent made may be of another image. */
 	mayRest(containerId: string): boolean;
@@ -35,9 +38,10 @@ export function createMadeContainers(options: {
 	engine: Engine;
 	volumes: Volumes;
 	image: string;
+	network: { attach(container: RunningContainer, placement: DesiredPlacement): Promise<void> };
 	log: Logger;
 }): MadeContainers {
-	const { engine, volumes, image, log } = options;
+	const { engine, volumes, image, network, log } = options;
 	/** What each container that this agent made was made of, by its id. */
 	const made = new Map<string, ContainerSpecification>();
 	const resting = createResting(mostResting);
@@ -46,16 +50,20 @@ export function createMadeContainers(options: {
 		return { projectId, generation, slug, image, volumePath: volumes.path(projectId), environment: {}, limits };
 	}
 
-	async function startNew(specification: ContainerSpecification): Promise<RunningContainer> {
+	async function startNew(placement: DesiredPlacement): Promise<RunningContainer> {
+		const specification = specify(placement);
 		const { id } = await engine.createContainer(specification);
 		made.set(id, specification);
-		return startMade(specification.projectId, id);
+		return startMade(placement, id);
 	}
 
 	/** If the engine refuses to remove what failed to start, the next reconciliation removes it. */
-	async function startMade(projectId: string, id: string): Promise<RunningContainer> {
+	async function startMade(placement: DesiredPlacement, id: string): Promise<RunningContainer> {
+		const { projectId } = placement;
 		try {
 			const running = toRunning(await engine.startContainer(id));
+			// Nothing of the project runs yet. What cannot be limited does not come to run.
+			await network.attach(running, placement);
 			resting.forget(projectId, id);
 			return running;
 		} catch (error) {
@@ -67,16 +75,16 @@ export function createMadeContainers(options: {
 	}
 
 	/** @returns undefined when the project has no resting container that can be started in place of a new one. */
-	async function startResting(specification: ContainerSpecification): Promise<RunningContainer | undefined> {
-		const { projectId } = specification;
+	async function startResting(placement: DesiredPlacement): Promise<RunningContainer | undefined> {
+		const { projectId } = placement;
 		const rested = resting.find(projectId);
 		if (!rested) return undefined;
-		if (!isSameSpecification(rested.specification, specification)) {
+		if (!isSameSpecification(rested.specification, specify(placement))) {
 			await discard(projectId, rested.containerId);
 			return undefined;
 		}
 		try {
-			return await startMade(projectId, rested.containerId);
+			return await startMade(placement, rested.containerId);
 		} catch (error) {
 			log.warn({ err: error, projectId }, "a resting container could not be started; a new one is made");
 			return undefined;
@@ -91,10 +99,7 @@ export function createMadeContainers(options: {
 	}
 
 	return {
-		async start(placement) {
-			const specification = specify(placement);
-			return (await startResting(specification)) ?? (await startNew(specification));
-		},
+		start: async (placement) => (await startResting(placement)) ?? (await startNew(placement)),
 
 		mayRest: (containerId) => made.has(containerId),
 
