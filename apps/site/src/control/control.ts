@@ -25,6 +25,8 @@ export interface ControlOptions {
 	readonly siteOrigins: readonly string[];
 	/** What edges prove themselves to each other with. */
 	readonly edgeSecret: string;
+	/** Whether alerts of nodes are to be sent on. */
+	readonly deliverAlerts: boolean;
 	readonly log: Logger;
 }
 
