@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { NetworkAlertKind, NodeToSite, TrafficDetails, TrafficSample } from "@repldock/protocol";
 import type { Logger, Metric } from "@repldock/service";
 import type { TrackedConnection } from "../host.ts";
-import type { RefusalReason, TrafficCounters } from "../network/parts.ts";
+import type { RefusalReason } from "../network/parts.ts";
 import { type AlertLimits, createAlerts } from "./alerts.ts";
 import { type ConnectionCount, createConnectionMemory } from "./connections.ts";
 import { createGraph } from "./graph.ts";
@@ -27,8 +27,6 @@ export interface Traffic {
 	run(signal: AbortSignal): Promise<void>;
 	/** Looks at everything now, puts it on disk and tells the site. Calls that come meanwhile share the next look. */
 	look(): Promise<void>;
-	/** The last counters of a container whose cable was taken away. */
-	onDetached(projectId: string, counters: TrafficCounters): void;
 	/** Another part of the node saw something that an operator should know. */
 	report(projectId: string, kind: NetworkAlertKind, detail: string): void;
 	/** Sends what there is at once, then each sample. Returns what ends it; ending it twice is harmless. */
@@ -175,7 +173,10 @@ export async function createTraffic(options: TrafficOptions): Promise<Traffic> {
 		await tellSite();
 	}
 
-	const saveSoon = () => void ledger.save().catch((error: unknown) => log.error({ err: error }, notSaved));
+	sources.onDetached((projectId, counters) => {
+		ledger.detached(projectId, counters);
+		void ledger.save().catch((error: unknown) => log.error({ err: error }, notSaved));
+	});
 
 	const traffic: Traffic = {
 		async run(signal) {
@@ -199,11 +200,6 @@ export async function createTraffic(options: TrafficOptions): Promise<Traffic> {
 			waiting = mine;
 			underWay = mine.catch(() => undefined);
 			return mine;
-		},
-
-		onDetached(projectId, counters) {
-			ledger.detached(projectId, counters);
-			saveSoon();
 		},
 
 		report: (projectId, kind, detail) => alerts.report(projectId, kind, detail, Date.now()),
