@@ -1,15 +1,18 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { runCommand } from "@repldock/service";
-import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { countConnectionBytes, eachConnection, parseConnection } from "../../src/host/connections.ts";
 import type { TrackedConnection } from "../../src/host.ts";
 import { createAlerts } from "../../src/traffic/alerts.ts";
 import { createConnectionMemory, destinationsKept } from "../../src/traffic/connections.ts";
 
+vi.setConfig({ testTimeout: 90_000 });
+
 /** Of the loopback network; the process's id keeps two runs apart. */
 const source = `127.78.${process.pid % 250}.${((process.pid >> 8) % 250) + 1}`;
 
+// It stays on: whoever else runs here may need it, and it is no limit.
 beforeAll(countConnectionBytes);
 
 const line = (part: Partial<TrackedConnection>): TrackedConnection => ({
@@ -62,7 +65,7 @@ test("the kernel tells connections of a source with the bytes that they carried,
 				await eachConnection(new Set([source]), (connection) => found.push(connection));
 				return found.filter(({ destinationPort }) => destinationPort === port);
 			},
-			{ timeout: 10_000 },
+			{ timeout: 30_000 },
 		)
 		.toMatchObject([{ source, destination: "127.0.0.1", protocol: "tcp", answered: true }]);
 	await expect
@@ -74,7 +77,7 @@ test("the kernel tells connections of a source with the bytes that they carried,
 				});
 				return bytes;
 			},
-			{ timeout: 10_000 },
+			{ timeout: 30_000 },
 		)
 		.toBeGreaterThan(100_000);
 });
