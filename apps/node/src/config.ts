@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { type Config, parse, RepldockConfigError, readConfig } from "@repldock/service";
 import { networkOptions } from "./config-network.ts";
 import { tlsOptions } from "./config-tls.ts";
+import { trafficOptions } from "./config-traffic.ts";
 
 /** The edge waits for its agent's answer a little longer than that. */
 const wakeMostMs = 10 * 60 * 1000;
@@ -209,6 +210,7 @@ export const nodeOptions = {
 		parse: parse.integer(0, 1_000_000),
 		description: "Requests a second that one visitor address may make of one app; 0: no limit.",
 	},
+	...trafficOptions,
 	toolchainArchive: {
 		variable: "REPLDOCK_TOOLCHAIN_ARCHIVE",
 		fallback: "",
@@ -279,6 +281,7 @@ export function nodePaths(config: NodeConfig) {
 		nodeToken: join(data, "secrets", "node", "node-token"),
 		documents: join(data, "documents"),
 		requests: join(data, "requests"),
+		traffic: join(data, "traffic"),
 		desired: join(data, "desired.json"),
 		welcome: join(data, "welcome.json"),
 		certificates: join(data, "certificates"),

@@ -187,3 +187,18 @@ export interface ListeningPort {
 	port: number;
 	loopbackOnly: boolean;
 }
+
+/** A connection in the kernel's table, as the side that began it sees it. */
+export interface TrackedConnection {
+	/** `tcp`, `udp`, `icmp` … */
+	protocol: string;
+	source: string;
+	destination: string;
+	/** 0 where the protocol has none. */
+	destinationPort: number;
+	/** The other side said something else than a reset. */
+	answered: boolean;
+	/** With IP's headers; 0 when the kernel does not count them. */
+	sentBytes: number;
+	receivedBytes: number;
+}

@@ -11,6 +11,7 @@ import { serveGateway } from "./gateway-server.ts";
 import { createHolderClient } from "./holder/client.ts";
 import { createHolderNews } from "./holder-news.ts";
 import { firstAppPort } from "./host/apps-address.ts";
+import { eachConnection } from "./host/connections.ts";
 import { createEdge } from "./host/edge.ts";
 import { createEngine } from "./host/engine.ts";
 import { openProjectFiles } from "./host/files/project-files.ts";
@@ -29,6 +30,8 @@ import { createSleep } from "./sleep/sleep.ts";
 import { createWakes } from "./sleep/wakes.ts";
 import { startNodeCertificates } from "./tls.ts";
 import { ensureImage, readToolchainEnvironment } from "./toolchain.ts";
+import { noSources } from "./traffic/sources.ts";
+import { containerMetrics, startTraffic } from "./traffic/start.ts";
 import { readWelcome, type StoredWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
 import { removeDocuments } from "./workspace/documents/store.ts";
@@ -190,6 +193,17 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		log,
 	});
 
+	const traffic = await startTraffic({
+		sources: { ...noSources, ...network },
+		placements,
+		eachConnection,
+		config,
+		directory: paths.traffic,
+		tell: (message) => control?.tell(message),
+		log,
+	});
+	cleanup.push("traffic", () => traffic.close());
+
 	const gateway = createGateway({
 		log,
 		accessSecret,
@@ -205,6 +219,9 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		wakes,
 		wakeTimeoutMs: config.wakeTimeoutMs,
 		requests,
+		traffic,
+		metrics: () => containerMetrics(placements, config.slots),
+		metricsToken: config.metricsToken,
 	});
 
 	programs.follow(
@@ -243,6 +260,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	await routes.publish().catch(reportTo(log, "the edge has no routes yet"));
 	void edge.watch(stopped.signal);
 	void requests.run(stopped.signal);
+	traffic.begin();
 	for (const projectId of placements.projects()) workspaces.refresh(projectId);
 	// Edits that an agent which was killed had not yet written are in its journals.
 	void workspaces
@@ -266,9 +284,12 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 			welcome = latest;
 			tellOrigins();
 			routes.setHopSecret(latest.edgeSecret);
+			traffic.siteConnected();
 			void writeWelcome(paths.welcome, latest).catch(reportTo(log, "the site's welcome was not kept"));
 		},
 		onRoutes: (elsewhere) => routes.setElsewhere(elsewhere),
+		onTrafficKept: traffic.trafficKept,
+		onAlertsKept: traffic.alertsKept,
 		onDesired(desired) {
 			const before = new Map(placements.projects().map((id) => [id, placements.find(id)?.rightsVersion]));
 			heardDesired = true;

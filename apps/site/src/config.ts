@@ -1,4 +1,5 @@
 import { type Config, type Option, parse, RepldockConfigError } from "@repldock/service";
+import { trafficOptions } from "./config-traffic.ts";
 import type { AppsAddress } from "./domain/address.ts";
 import type { DatabaseAddress } from "./store/database.ts";
 
@@ -164,6 +165,7 @@ export const siteOptions = {
 		parse: parse.duration,
 		description: "How often the site looks for what is past its time, such as the trash.",
 	},
+	...trafficOptions,
 	signInWindowMs: {
 		variable: "REPLDOCK_SIGN_IN_WINDOW",
 		fallback: "60s",

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { createBackoff, createCleanupStack, createLog, type Logger, readConfig } from "@repldock/service";
+import { startDelivery } from "./alerts/deliver.ts";
 import { createApi } from "./api/app.ts";
 import { createAuth } from "./auth/auth.ts";
 import { readSecrets } from "./auth/secrets-directory.ts";
@@ -17,11 +18,15 @@ import { initialiseSettings } from "./store/settings.ts";
 import { readTemplates } from "./store/templates.ts";
 import { createHttpServer } from "./web/http-server.ts";
 import { closeServer, listenOn } from "./web/listen.ts";
+import { createMetrics } from "./web/metrics.ts";
 import { createPages } from "./web/pages.ts";
 import { createVisits } from "./web/visits.ts";
 
 /** Shorter than the 5 s in which a stop must be over. */
 const stopGraceMs = 3_000;
+
+/** How often alerts are looked for that the webhook has not taken. */
+const alertsEveryMs = 2_000;
 
 export interface RunningSite {
 	/** The socket's path, or the port on 127.0.0.1. */
@@ -109,11 +114,13 @@ export async function startSite(
 			siteOrigins: [new URL(siteUrl).origin],
 			edgeSecret: secrets.edgeSecret,
 			runningPerUser: config.runningPerUser,
+			deliverAlerts: config.alertWebhook !== undefined,
 			log,
 		});
 		const visits = createVisits({ database, auth, ticketSigner, apps });
 		const nodeVisits = createNodeVisits({ database, nodeToken: secrets.nodeToken, log });
-		const server = createHttpServer({ api, pages, visits, nodeVisits, control, database, siteUrl, log });
+		const metrics = createMetrics(database, config.metricsToken);
+		const server = createHttpServer({ api, pages, visits, nodeVisits, metrics, control, database, siteUrl, log });
 		// Released in reverse: control sockets first, since the server's close waits for the sockets that it handed on.
 		cleanup.push("http server", () => closeServer(server, stopGraceMs));
 		cleanup.push("control sockets", () => control.close());
@@ -121,6 +128,11 @@ export async function startSite(
 		cleanup.push("janitor", startJanitor(database, config, log));
 		const checks = { database, resolver, apps, graceMs: config.domainGraceMs, log };
 		cleanup.push("domain checks", startDomainChecks(checks, config.janitorIntervalMs));
+
+		if (config.alertWebhook !== undefined) {
+			const delivery = { database, webhook: config.alertWebhook, siteUrl, log };
+			cleanup.push("alerts", startDelivery(delivery, alertsEveryMs));
+		}
 
 		const address = server.address();
 		const listensOn = typeof address === "object" && address ? address.port : (config.siteSocket ?? 0);
@@ -136,7 +148,7 @@ export async function startSite(
 function startJanitor(database: Database, config: SiteConfig, log: Logger): () => Promise<void> {
 	let underWay = Promise.resolve();
 	const run = () => {
-		underWay = tidy(database, config.trashTimeMs)
+		underWay = tidy(database, config)
 			.then((outcome) => {
 				if (outcome && outcome.begun + outcome.removed > 0) log.info(outcome, "trash is being purged");
 			})

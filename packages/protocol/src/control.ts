@@ -3,6 +3,7 @@ import { Elsewhere } from "./edge.ts";
 import { Problem } from "./errors.ts";
 import { NetworkPolicy, openNetwork } from "./network.ts";
 import { ContainerState, Limits, NodeId, ProjectId, TemplateId, UserId, Visibility } from "./project.ts";
+import { NetworkAlert, NodeTraffic, TrafficHour } from "./traffic.ts";
 
 /**
  * The control socket between an agent and the site: `GET /api/node/control`, upgraded, `Authorization: Bearer <node
@@ -76,6 +77,20 @@ export const NodeToSite = z.discriminatedUnion("type", [
 	/** Placements whose observed state changed since the last message. */
 	z.object({ type: z.literal("observed"), observed: z.array(ObservedPlacement) }),
 	z.object({ type: z.literal("heartbeat") }),
+	/** How the node's network stands now; only the latest counts. */
+	z.object({ type: z.literal("traffic"), traffic: NodeTraffic }),
+	/**
+	 * Lines of the node's ledger. `ledger` names the book: another one begins at nothing. `over`: these are the last lines of
+	 * their hour, which the node keeps until `trafficKept` answers.
+	 */
+	z.object({
+		type: z.literal("trafficHours"),
+		ledger: z.uuid(),
+		over: z.boolean(),
+		hours: z.array(TrafficHour),
+	}),
+	/** Answered by `alertsKept`. */
+	z.object({ type: z.literal("alerts"), alerts: z.array(NetworkAlert).max(100) }),
 ]);
 export type NodeToSite = z.input<typeof NodeToSite>;
 
@@ -98,6 +113,9 @@ export const SiteToNode = z.discriminatedUnion("type", [
 		set: z.array(Elsewhere),
 		removed: z.array(z.string()),
 	}),
+	/** The last lines of these hours are in the database. */
+	z.object({ type: z.literal("trafficKept"), hours: z.array(z.int()) }),
+	z.object({ type: z.literal("alertsKept"), ids: z.array(z.uuid()) }),
 ]);
 export type SiteToNode = z.infer<typeof SiteToNode>;
 export type ClusterRoutes = Omit<Extract<SiteToNode, { type: "routes" }>, "type">;

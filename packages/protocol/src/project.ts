@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { projectNameMaxLength, reservedSlugs, slugPattern } from "./constants.ts";
 import { Problem } from "./errors.ts";
+import { NetworkRestriction } from "./network.ts";
 
 export const ProjectId = z.uuid();
 export const NodeId = z.uuid();
@@ -62,6 +63,9 @@ export const Project = z.object({
 	problem: Problem.nullable(),
 	/** An administrator's grant: it does not fall asleep when nobody uses it. */
 	alwaysOn: z.boolean(),
+	/** What an administrator did to its network and why, and what its owner answered; null to people who may only look. */
+	networkRestriction: NetworkRestriction.nullable(),
+	networkAnswer: z.string().nullable(),
 	createdAt: z.string(),
 	updatedAt: z.string(),
 	openedAt: z.string().nullable(),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { Problem } from "./errors.ts";
 import { ContainerState } from "./project.ts";
 import { AppRequest } from "./requests.ts";
+import { TrafficDetails, TrafficSample } from "./traffic.ts";
 
 /**
  * Browser ↔ node: everything under `<gatewayUrl>/projects/<projectId>/`. HTTP requests carry `Authorization: Bearer
@@ -144,6 +145,19 @@ export const WorkspaceEvent = z.discriminatedUnion("type", [
 	 * it has. `more`: how many came besides that are not shown.
 	 */
 	z.object({ type: z.literal("requests"), requests: z.array(AppRequest), more: z.int(), reset: z.boolean() }),
+	/**
+	 * What the project sends and receives, oldest first, to a client that follows it; `reset` with the first samples, which
+	 * replace what it has. `details` when they may have changed.
+	 */
+	z.object({
+		type: z.literal("traffic"),
+		reset: z.boolean(),
+		samples: z.array(TrafficSample),
+		/** What it is sure of, and what it can have at most; 0: not known. */
+		floorBitsPerSecond: z.number(),
+		ceilingBitsPerSecond: z.number(),
+		details: TrafficDetails.nullable(),
+	}),
 	z.object({ type: z.literal("pong"), at: z.number() }),
 ]);
 export type WorkspaceEvent = z.infer<typeof WorkspaceEvent>;
@@ -156,6 +170,8 @@ export const WorkspaceCommand = z.discriminatedUnion("type", [
 	z.object({ type: z.literal("closeDocument"), document: z.int() }),
 	/** Whether the client wants to hear of visitors' requests; heeded with the right to edit only. */
 	z.object({ type: z.literal("followRequests"), follow: z.boolean() }),
+	/** Whether the client wants to hear of the project's traffic; heeded with the right to edit only. */
+	z.object({ type: z.literal("followTraffic"), follow: z.boolean() }),
 	z.object({ type: z.literal("ping"), at: z.number() }),
 ]);
 export type WorkspaceCommand = z.infer<typeof WorkspaceCommand>;

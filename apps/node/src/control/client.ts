@@ -35,12 +35,17 @@ export interface ControlClientOptions {
 	onDesired(placements: DesiredPlacement[]): void;
 	/** Projects of other nodes. */
 	onRoutes(routes: ClusterRoutes): void;
+	/** What the site has taken down of the node's traffic. */
+	onTrafficKept(hours: readonly number[]): void;
+	onAlertsKept(ids: readonly string[]): void;
 	log: Logger;
 }
 
 export interface ControlClient {
 	/** Tells the site of changed placements; while disconnected nothing is kept, since the greeting says it all. */
 	report(observed: ObservedPlacement[]): void;
+	/** Tells the site something else; while disconnected it is lost, and who tells it says it again. */
+	tell(message: NodeToSite): void;
 	close(): void;
 }
 
@@ -107,13 +112,18 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 			log.error({ err: error }, "the site sent a message that this agent does not understand");
 			return;
 		}
-		if (message.type === "welcome") {
-			backoff.reset();
-			options.onWelcome(message);
-		} else if (message.type === "routes") {
-			options.onRoutes(message);
-		} else {
-			options.onDesired(message.placements);
+		switch (message.type) {
+			case "welcome":
+				backoff.reset();
+				return options.onWelcome(message);
+			case "routes":
+				return options.onRoutes(message);
+			case "trafficKept":
+				return options.onTrafficKept(message.hours);
+			case "alertsKept":
+				return options.onAlertsKept(message.ids);
+			case "desired":
+				return options.onDesired(message.placements);
 		}
 	}
 
@@ -122,6 +132,7 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 		report(observed) {
 			if (observed.length > 0) send({ type: "observed", observed });
 		},
+		tell: send,
 		close() {
 			closed = true;
 			clearTimeout(retry);

@@ -1,9 +1,10 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { AccessClaims, DesiredPlacement, TicketKey, VisitAnswer, VisitQuestion } from "@repldock/protocol";
-import type { Logger } from "@repldock/service";
+import type { Logger, Metric } from "@repldock/service";
 import type { RequestLog } from "../requests/request-log.ts";
 import type { SlugKnowledge } from "../routes.ts";
 import type { Wakes } from "../sleep/wakes.ts";
+import type { Traffic } from "../traffic/traffic.ts";
 import type { Runner } from "../workspace/runner.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
 
@@ -34,6 +35,10 @@ export interface GatewayDependencies {
 	/** How long a program's request to a sleeping project is held. */
 	wakeTimeoutMs: number;
 	requests: RequestLog;
+	traffic: Pick<Traffic, "follow" | "metrics">;
+	/** What the other parts of the node tell of themselves; see `routes-metrics.ts`. */
+	metrics(): Metric[];
+	metricsToken: string | undefined;
 }
 
 /** Hono's types of this application: Node's request and what the access check found. */

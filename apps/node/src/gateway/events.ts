@@ -2,6 +2,7 @@ import { type AccessClaims, documentMaxBytes, toProblem, WorkspaceCommand } from
 import type { Logger } from "@repldock/service";
 import type { WebSocket } from "ws";
 import type { RequestLog } from "../requests/request-log.ts";
+import type { Traffic } from "../traffic/traffic.ts";
 import { MalformedFrameError } from "../workspace/documents/yjs-update.ts";
 import type { Workspace, WorkspaceClient } from "../workspace/workspace.ts";
 import { withoutMessage } from "./problems.ts";
@@ -26,10 +27,12 @@ export function serveEvents(options: {
 	workspace: Workspace;
 	claims: AccessClaims;
 	requests: RequestLog;
+	traffic: Pick<Traffic, "follow">;
 	log: Logger;
 }): void {
-	const { socket, workspace, claims, requests, log } = options;
+	const { socket, workspace, claims, requests, traffic, log } = options;
 	let endRequests: (() => void) | undefined;
+	let endTraffic: (() => void) | undefined;
 	let windowStartedAtMs = 0;
 	let commands = 0;
 
@@ -59,8 +62,17 @@ export function serveEvents(options: {
 		endRequests = requests.follow(claims.projectId, (news) => client.send({ type: "requests", ...news }));
 	}
 
+	/** Where a program connects to tells what it does. */
+	function followTraffic(follow: boolean) {
+		endTraffic?.();
+		endTraffic = undefined;
+		if (!follow || !client.canEdit) return;
+		endTraffic = traffic.follow(claims.projectId, (news) => client.send({ type: "traffic", ...news }));
+	}
+
 	function leave() {
 		followRequests(false);
+		followTraffic(false);
 		workspace.leave(client);
 	}
 
@@ -85,6 +97,9 @@ export function serveEvents(options: {
 				return;
 			case "followRequests":
 				followRequests(command.follow);
+				return;
+			case "followTraffic":
+				followTraffic(command.follow);
 				return;
 			case "ping":
 				client.send({ type: "pong", at: command.at });

@@ -100,7 +100,8 @@ export function createGateway(dependencies: GatewayDependencies): Gateway {
 			webSocket.on("close", () => sockets.delete(webSocket));
 			webSocket.on("error", (error) => log.debug({ error: withoutMessage(error) }, "an events socket broke"));
 			try {
-				serveEvents({ socket: webSocket, workspace, claims, requests: dependencies.requests, log });
+				const { requests, traffic } = dependencies;
+				serveEvents({ socket: webSocket, workspace, claims, requests, traffic, log });
 			} catch (error) {
 				webSocket.close(closeTryAgain, toProblem(error).code);
 			}

@@ -8,6 +8,7 @@ import { problemResponse, withoutMessage } from "./problems.ts";
 import { readJson } from "./request-body.ts";
 import { edgeRoutes } from "./routes-edge.ts";
 import { fileRoutes } from "./routes-files.ts";
+import { metricsRoutes } from "./routes-metrics.ts";
 import { programRoutes } from "./routes-programs.ts";
 import { requestRoutes } from "./routes-requests.ts";
 import { createTicketVerifier } from "./ticket.ts";
@@ -65,6 +66,7 @@ export function createHttp(dependencies: GatewayDependencies): Hono<GatewayEnvir
 	app.route("/projects/:projectId/requests", requestRoutes(dependencies));
 	app.route("/projects/:projectId", programRoutes(dependencies));
 
+	app.route("/metrics", metricsRoutes(dependencies));
 	app.route("/edge", edgeRoutes(dependencies, tickets));
 
 	app.notFound(() => problemResponse(new RepldockError("not_found", "There is nothing at this address.")));

@@ -15,6 +15,8 @@ const wanted: Readonly<Record<string, number>> = {
 	"/proc/sys/fs/epoll/max_user_watches": 268_435_456,
 	// Pages that one user's pipes may hold before new ones are made tiny; 0 is no limit.
 	"/proc/sys/fs/pipe-user-pages-soft": 0,
+	// No limit, but the machine's too: the kernel counts the bytes of each connection, which owners are shown.
+	"/proc/sys/net/netfilter/nf_conntrack_acct": 1,
 };
 
 /** Of the machine, not of one instance; it is gone after a restart of the machine, as the limits are. */
@@ -64,9 +66,13 @@ export async function boundContainer(pid: number): Promise<void> {
 }
 
 async function readPresent(): Promise<Record<string, string>> {
-	const paths = Object.keys(wanted);
-	const values = await Promise.all(paths.map((path) => readFile(path, "utf8")));
-	return Object.fromEntries(paths.map((path, index) => [path, values[index]?.trim() ?? ""]));
+	const entries = await Promise.all(
+		Object.keys(wanted).map(async (path) => {
+			const text = await readFile(path, "utf8").catch(absent);
+			return text === undefined ? [] : [[path, text.trim()] as const];
+		}),
+	);
+	return Object.fromEntries(entries.flat());
 }
 
 async function readRemembered(stateFile: string): Promise<Record<string, string> | null> {
@@ -76,4 +82,10 @@ async function readRemembered(stateFile: string): Promise<Record<string, string>
 		if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
 		throw error;
 	}
+}
+
+/** A kernel that lacks a part lacks its limit. */
+function absent(error: NodeJS.ErrnoException): undefined {
+	if (error.code === "ENOENT") return undefined;
+	throw error;
 }

@@ -24,6 +24,7 @@ import { openProjectFiles } from "../../src/host/files/project-files.ts";
 import type { ListeningPort } from "../../src/host.ts";
 import { createRequestLog } from "../../src/requests/request-log.ts";
 import type { WakeOutcome } from "../../src/sleep/wakes.ts";
+import type { TrafficNews } from "../../src/traffic/traffic.ts";
 import type { WorkspaceDependencies } from "../../src/workspace/dependencies.ts";
 import { createRunner } from "../../src/workspace/runner.ts";
 import { createWorkspaces, type Workspaces } from "../../src/workspace/workspaces.ts";
@@ -71,6 +72,8 @@ export interface GatewayRig {
 	): Promise<Answer>;
 	/** `path` under the project, with an editor's token. */
 	project(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+	/** Who follows a project's traffic, through the gateway. */
+	trafficFollowers: Map<string, (news: TrafficNews) => void>;
 	/** What the edge tells next of visitors. */
 	visited(batch: VisitBatch): void;
 	socket(token: string, headers?: Record<string, string>): WebSocket;
@@ -184,6 +187,15 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		wakes: { wake: async () => rig.wakeOutcome },
 		wakeTimeoutMs: 60_000,
 		requests: requestLog,
+		traffic: {
+			follow(id, send) {
+				rig.trafficFollowers.set(id, send);
+				return () => rig.trafficFollowers.delete(id);
+			},
+			metrics: () => [],
+		},
+		metrics: () => [],
+		metricsToken: "metrics-token",
 	});
 	const server = createServer();
 	gateway.attach(server);
@@ -206,6 +218,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		wakeOutcome: { kind: "awake" },
 		personalTokens,
 		questions,
+		trafficFollowers: new Map(),
 
 		visitTicket(change = {}, signWith = privateKey) {
 			const now = Math.floor(Date.now() / 1000);

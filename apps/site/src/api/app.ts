@@ -13,6 +13,7 @@ import { identity, sameOrigin } from "./identity.ts";
 import { answerError, problemResponse } from "./problems.ts";
 import { projectRoutes } from "./projects.ts";
 import { templateRoutes } from "./templates.ts";
+import { trafficRoutes } from "./traffic.ts";
 import { visitRoutes } from "./visits.ts";
 import { welcomeRoutes } from "./welcome.ts";
 import { workspaceRoutes } from "./workspace.ts";
@@ -54,6 +55,7 @@ export function createApi(parts: ApiParts) {
 		visitRoutes(parts),
 		administrationRoutes(parts),
 		alwaysOnRoutes(parts),
+		trafficRoutes(parts),
 	];
 	for (const group of groups) version1.route("/", group);
 	app.route("/api/v1", version1);

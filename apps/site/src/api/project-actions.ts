@@ -14,8 +14,15 @@ import type { ApiParts } from "./context.ts";
 /** Collisions that are taken before giving up; random proposals collide once in millions. */
 const slugAttempts = 20;
 
-/** A project as the API shows it. */
-export function toApi(parts: Pick<ApiParts, "apps" | "trashTimeMs">, project: StoredProject): protocol.Project {
+/**
+ * A project as the API shows it.
+ * @param rights of who looks: what an administrator did to it is between them and the owner.
+ */
+export function toApi(
+	parts: Pick<ApiParts, "apps" | "trashTimeMs">,
+	project: StoredProject,
+	rights: Rights = "edit",
+): protocol.Project {
 	const { id, name, slug, template, visibility, ownerName, alwaysOn, deletedAt } = project;
 	return {
 		id,
@@ -27,6 +34,8 @@ export function toApi(parts: Pick<ApiParts, "apps" | "trashTimeMs">, project: St
 		url: appUrl(parts.apps, slug),
 		...shownState(project.placement),
 		alwaysOn,
+		networkRestriction: rights === "edit" ? project.networkRestriction : null,
+		networkAnswer: rights === "edit" ? project.networkAnswer : null,
 		createdAt: project.createdAt.toISOString(),
 		updatedAt: project.updatedAt.toISOString(),
 		openedAt: project.openedAt?.toISOString() ?? null,

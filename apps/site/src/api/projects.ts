@@ -126,8 +126,8 @@ export function projectRoutes(parts: ApiParts) {
 			return context.json(toApi(parts, project), 201);
 		})
 		.openapi(readRoute, async (context) => {
-			const { project } = await findVisible(parts, context.req.valid("param").id, context.get("user"));
-			return context.json(toApi(parts, project), 200);
+			const { project, rights } = await findVisible(parts, context.req.valid("param").id, context.get("user"));
+			return context.json(toApi(parts, project, rights), 200);
 		})
 		.openapi(changeRoute, async (context) => {
 			const { id } = context.req.valid("param");

@@ -27,6 +27,8 @@ export interface ControlOptions {
 	readonly edgeSecret: string;
 	/** Most containers of one person that may run at the same time. */
 	readonly runningPerUser: number;
+	/** Whether alerts of nodes are to be sent on. */
+	readonly deliverAlerts: boolean;
 	readonly log: Logger;
 }
 

@@ -15,6 +15,7 @@ import { registerNode, touchNode } from "../store/nodes.ts";
 import { listDesired, recordObserved } from "../store/placements.ts";
 import { createRouteDifference } from "./cluster-routes.ts";
 import { createCoalesced } from "./coalesced.ts";
+import { isTrafficMessage, recordTraffic } from "./node-traffic.ts";
 
 export interface NodeConnectionParts {
 	readonly database: Database;
@@ -22,6 +23,7 @@ export interface NodeConnectionParts {
 	readonly siteOrigins: readonly string[];
 	readonly edgeSecret: string;
 	readonly runningPerUser: number;
+	readonly deliverAlerts: boolean;
 	readonly log: Logger;
 	/** The node said hello and has its id now. */
 	onRegistered(nodeId: string): void;
@@ -104,6 +106,10 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 		}
 		if (nodeId === null) return socket.close(1008, "Say hello first.");
 		if (message.type === "observed") await recordAll(nodeId, message.observed);
+		if (isTrafficMessage(message)) {
+			const kept = await recordTraffic(database, nodeId, message, parts.deliverAlerts);
+			if (kept) send(kept);
+		}
 		if (!(await touchNode(database, nodeId, sessionId)))
 			socket.close(superseded, "Another socket speaks for this node.");
 	}

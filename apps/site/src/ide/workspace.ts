@@ -8,6 +8,7 @@ import { dial } from "./connection/socket.ts";
 import { createDocuments, type Documents } from "./documents/documents.ts";
 import { openDrafts } from "./documents/drafts.ts";
 import { createTabs, type EditorTabs } from "./editor/tabs.ts";
+import { createTrafficFeed, type TrafficFeed } from "./network/traffic-feed.ts";
 import { type Memory, openMemory } from "./remembered.ts";
 import { createRequestFeed, type RequestFeed } from "./requests/request-feed.ts";
 import { createRunner, type Runner } from "./run/runner.ts";
@@ -31,6 +32,8 @@ export type Workspace = {
 	runner: Runner;
 	/** What visitors ask of the app. */
 	requests: RequestFeed;
+	/** What the project sends and receives. */
+	traffic: TrafficFeed;
 	memory: Memory;
 	userName: string;
 	/** The access token that is good now, for the web view of a private project. */
@@ -77,6 +80,7 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 	const tabs = createTabs({ documents, memory });
 	const terminals = createTerminals({ access, node, rights });
 	const requests = createRequestFeed(command);
+	const traffic = createTrafficFeed(command);
 	const runner = createRunner({ node, state, terminals, tabs, documents });
 
 	function ping(withinMs: number): void {
@@ -103,6 +107,7 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 			command({ type: "watch", directories: [...watched] });
 			documents.connected();
 			requests.connected();
+			traffic.connected();
 			tellFilesChanged(null);
 			pingTimer = setInterval(() => ping(pongWithinMs), pingEveryMs);
 		},
@@ -116,6 +121,8 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 				tellFilesChanged(event.directories);
 			} else if (event?.type === "requests") {
 				requests.event(event);
+			} else if (event?.type === "traffic") {
+				traffic.event(event);
 			} else if (event) {
 				documents.event(event);
 			}
@@ -164,6 +171,7 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 		terminals,
 		runner,
 		requests,
+		traffic,
 		memory,
 		userName: options.userName,
 		accessToken: async () => (await access.get()).token,

@@ -1,7 +1,8 @@
-import type { Limits, Visibility } from "@repldock/protocol";
+import type { Limits, NetworkRestriction, Visibility } from "@repldock/protocol";
 import { type SelectQueryBuilder, sql } from "kysely";
 import type { PlacementView } from "../domain/placement.ts";
 import type { Database } from "./database.ts";
+import { readRestriction } from "./network-restrictions.ts";
 import { isLive } from "./nodes.ts";
 import { parseStoredProblem } from "./stored-problem.ts";
 
@@ -16,6 +17,8 @@ export interface StoredProject {
 	readonly visibility: Visibility;
 	readonly rightsVersion: number;
 	readonly alwaysOn: boolean;
+	readonly networkRestriction: NetworkRestriction | null;
+	readonly networkAnswer: string | null;
 	readonly createdAt: Date;
 	readonly updatedAt: Date;
 	readonly openedAt: Date | null;
@@ -40,6 +43,8 @@ function selectProjects(database: Database) {
 			"projects.visibility",
 			"projects.rightsVersion",
 			"projects.alwaysOn",
+			"projects.networkRestriction",
+			"projects.networkAnswer",
 			"projects.createdAt",
 			"projects.updatedAt",
 			"projects.openedAt",
@@ -69,8 +74,10 @@ function toProject(row: ProjectRow): StoredProject {
 		nodeId,
 		gatewayUrl,
 		nodeIsLive,
-		...project
+		networkRestriction,
+		...rest
 	} = row;
+	const project = { ...rest, networkRestriction: readRestriction(networkRestriction) };
 	if (want === null || wantVersion === null || nodeId === null || gatewayUrl === null) {
 		return { ...project, placement: null };
 	}

@@ -1,4 +1,4 @@
-import type { NetworkMode, NetworkRestriction } from "@repldock/protocol";
+import type { NetworkAlertKind, NetworkMode, NetworkRestriction } from "@repldock/protocol";
 import type { ColumnType, Generated } from "kysely";
 
 /**
@@ -15,6 +15,8 @@ export interface Tables {
 	projects: ProjectsTable;
 	placements: PlacementsTable;
 	domains: DomainsTable;
+	nodeTraffic: { nodeId: string; traffic: ColumnType<unknown, string, string> };
+	networkAlerts: NetworkAlertsTable;
 }
 
 export type Role = "admin" | "user";
@@ -77,6 +79,8 @@ interface ProjectsTable {
 	egressBitsPerSecond: Generated<number | null>;
 	/** JSON. Written as text, read as what the driver parsed. */
 	networkRestriction: ColumnType<NetworkRestriction | null, string | null | undefined, string | null>;
+	networkRestrictedAt: Date | null;
+	networkAnswer: string | null;
 	createdAt: Generated<Date>;
 	updatedAt: Generated<Date>;
 	openedAt: Date | null;
@@ -93,6 +97,18 @@ interface DomainsTable {
 	verifiedAt: Date | null;
 	checkedAt: Date | null;
 	missingSince: Date | null;
+}
+
+interface NetworkAlertsTable {
+	id: string;
+	nodeId: string;
+	projectId: string;
+	kind: NetworkAlertKind;
+	detail: string;
+	noticedAt: Date;
+	deliverAt: Date | null;
+	attempts: Generated<number>;
+	deliveredAt: Date | null;
 }
 
 export type Want = "running" | "stopped" | "purged";

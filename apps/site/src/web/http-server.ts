@@ -16,6 +16,7 @@ export interface HttpParts {
 	readonly pages: (request: IncomingMessage, response: ServerResponse, visit?: VisitPage | null) => Promise<void>;
 	readonly visits: AnswerVisit;
 	readonly nodeVisits: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+	readonly metrics: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
 	readonly control: Control;
 	readonly database: Database;
 	readonly siteUrl: string;
@@ -33,6 +34,7 @@ export function createHttpServer(parts: HttpParts): Server {
 		setClientAddress(request);
 		const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
 		if (path === "/healthz") return answerHealth(parts.database, response);
+		if (path === "/metrics" && (await parts.metrics(request, response))) return;
 		if (path === visitsPath) return parts.nodeVisits(request, response);
 		if (path === "/api" || path.startsWith("/api/")) return answerApi(request, response);
 		if (path === visitPath && request.method === "GET") {

@@ -11,6 +11,7 @@ import {
 import { WebSocket } from "ws";
 import type { Instance, World } from "./site.ts";
 
+type Kept = Extract<SiteToNode, { type: "trafficKept" | "alertsKept" }>;
 type Welcome = Extract<SiteToNode, { type: "welcome" }>;
 
 /** The agent's end of the control socket, played by the test. */
@@ -23,6 +24,8 @@ export interface FakeNode {
 	/** Resolves with the first desired set, present or coming, that the condition holds for. */
 	waitFor(condition: (placements: DesiredPlacement[]) => boolean): Promise<DesiredPlacement[]>;
 	send(message: NodeToSite): void;
+	/** What the site has said so far that the node may forget. */
+	kept(): Kept[];
 	report(placement: DesiredPlacement, state: ObservedPlacement["state"], changes?: Partial<ObservedPlacement>): void;
 	readonly closed: Promise<number>;
 	close(): Promise<void>;
@@ -49,16 +52,17 @@ export async function dialIn(
 	let desired: DesiredPlacement[] | undefined;
 	let welcome: Welcome | undefined;
 	const elsewhere = new Map<string, Elsewhere>();
+	const kept: Kept[] = [];
 
 	socket.on("message", (data) => {
 		const message = SiteToNode.parse(JSON.parse(data.toString()));
 		if (message.type === "welcome") welcome = message;
 		else if (message.type === "desired") desired = message.placements;
-		else {
+		else if (message.type === "routes") {
 			if (message.whole) elsewhere.clear();
 			for (const slug of message.removed) elsewhere.delete(slug);
 			for (const entry of message.set) elsewhere.set(entry.slug, entry);
-		}
+		} else kept.push(message);
 		for (const look of waiting) look();
 	});
 	const closed = new Promise<number>((resolve) => socket.once("close", resolve));
@@ -96,6 +100,7 @@ export async function dialIn(
 		desired: () => desired ?? [],
 		waitFor: (condition) => until(() => (desired && condition(desired) ? desired : undefined)),
 		send,
+		kept: () => kept,
 		report({ projectId, generation, wantVersion }, state, changes = {}) {
 			send({ type: "observed", observed: [{ projectId, generation, wantVersion, state, problem: null, ...changes }] });
 		},

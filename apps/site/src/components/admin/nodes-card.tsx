@@ -25,7 +25,9 @@ export function NodesCard() {
 			row={(node) => (
 				<tr key={node.id}>
 					<td>
-						<strong>{node.name}</strong>
+						<a href={`/admin/nodes/${node.id}`}>
+							<strong>{node.name}</strong>
+						</a>
 						<br />
 						<span className="quiet">{node.gatewayUrl}</span>
 					</td>

@@ -73,6 +73,14 @@ export function ProjectCard({ project, template, actions }: ProjectCardProps) {
 				<span className="project-address">{new URL(project.url).host}</span>
 				<ExternalLink size={13} aria-hidden />
 			</a>
+			{project.networkRestriction && (
+				<p className="project-restriction">
+					{project.networkRestriction.kind === "closed"
+						? "An operator closed its network: "
+						: "An operator throttled its network: "}
+					{project.networkRestriction.reason} <a href={`/projects/${project.id}`}>Answer in its Network tab</a>
+				</p>
+			)}
 			{project.problem && <p className="project-problem">{project.problem.detail}</p>}
 		</li>
 	);

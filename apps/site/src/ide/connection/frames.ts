@@ -34,6 +34,10 @@ export function readWorkspaceEvent(text: string): WorkspaceEvent | null {
 				: null;
 		case "requests":
 			return Array.isArray(frame.requests) && isNumber(frame.more) ? (frame as WorkspaceEvent) : null;
+		case "traffic": {
+			const figures = [frame.floorBitsPerSecond, frame.ceilingBitsPerSecond];
+			return Array.isArray(frame.samples) && figures.every(isNumber) ? (frame as WorkspaceEvent) : null;
+		}
 		case "pong":
 			return isNumber(frame.at) ? (frame as WorkspaceEvent) : null;
 		default:

@@ -1,4 +1,4 @@
-import type { Project, TicketGrant } from "@repldock/protocol";
+import type { Project, TicketGrant, TrafficSummary } from "@repldock/protocol";
 import { ProblemError, problemOfResponse } from "./problem.ts";
 
 /** What this page asks of the site; all calls carry the person's session cookie. */
@@ -7,6 +7,10 @@ export type Site = {
 	ticket(): Promise<TicketGrant>;
 	project(): Promise<Project>;
 	rename(name: string): Promise<Project>;
+	/** What the project sent and received, by the ledger. */
+	traffic(): Promise<TrafficSummary>;
+	/** Answers to what an operator did to the network. */
+	answerRestriction(text: string): Promise<Project>;
 };
 
 /** @param siteUrl Where the site answers, with or without a slash at its end. */
@@ -33,6 +37,14 @@ export function createSite(siteUrl: string, projectId: string): Site {
 		},
 		async rename(name) {
 			return readProject(await call("", "PATCH", { name }));
+		},
+		async traffic() {
+			const summary = (await call("/traffic", "GET")) as Partial<TrafficSummary> | null;
+			if (!summary?.today || !summary.month) throw brokenAnswer("/traffic");
+			return { today: summary.today, month: summary.month };
+		},
+		async answerRestriction(text) {
+			return readProject(await call("/network-answer", "POST", { text }));
 		},
 	};
 }

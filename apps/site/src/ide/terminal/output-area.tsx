@@ -1,8 +1,9 @@
 import { Button, IconButton, TabPanel, Tabs, toast } from "@repldock/ui";
-import { Globe, Plus, Radio, SquareTerminal, Terminal } from "lucide-react";
+import { Activity, Globe, Plus, Radio, SquareTerminal, Terminal } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { problemOf } from "../connection/problem.ts";
 import { showName } from "../files/paths.ts";
+import { NetworkPanel } from "../network/network-panel.tsx";
 import { RequestsPanel } from "../requests/requests-panel.tsx";
 import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
@@ -11,8 +12,11 @@ import { TerminalPane } from "./terminal-pane.tsx";
 
 const consoleTab = "console";
 const requestsTab = "requests";
+const networkTab = "network";
+/** Tabs that are no terminals, and for editors alone. */
+const panelTabs: readonly string[] = [requestsTab, networkTab];
 
-/** Console, visitors' requests and terminals as tabs. `onShowWeb` is there while the web view is closed. */
+/** Console, visitors' requests, the network and terminals as tabs. `onShowWeb` is there while the web view is closed. */
 export function OutputArea({ visible, onShowWeb }: { visible: boolean; onShowWeb?: (() => void) | undefined }) {
 	const { terminals, memory, rights, runner, state } = useWorkspace();
 	const ids = useStore(terminals.list);
@@ -21,13 +25,13 @@ export function OutputArea({ visible, onShowWeb }: { visible: boolean; onShowWeb
 	const { runs } = useStore(runner.state);
 	const [wanted, setWanted] = useState(memory.get().rightTab);
 	const [pending, setPending] = useState(false);
-	const exists = ids.includes(wanted) || (wanted === requestsTab && mayEdit);
+	const exists = ids.includes(wanted) || (panelTabs.includes(wanted) && mayEdit);
 	const selected = exists ? wanted : consoleTab;
 
 	function select(id: string): void {
 		setWanted(id);
 		memory.change({ rightTab: id });
-		if (id !== consoleTab && id !== requestsTab) terminals.attach(id).focus();
+		if (id !== consoleTab && !panelTabs.includes(id)) terminals.attach(id).focus();
 	}
 	// A run started here is looked at.
 	const shownRun = useRef(runs);
@@ -55,8 +59,13 @@ export function OutputArea({ visible, onShowWeb }: { visible: boolean; onShowWeb
 
 	const tabs = [
 		{ id: consoleTab, label: "Console", icon: <SquareTerminal aria-hidden /> },
-		// Visitors' addresses are not for everyone who may look at the project.
-		...(mayEdit ? [{ id: requestsTab, label: "Requests", icon: <Radio aria-hidden /> }] : []),
+		// Visitors' addresses, and where programs connect to, are not for everyone who may look at the project.
+		...(mayEdit
+			? [
+					{ id: requestsTab, label: "Requests", icon: <Radio aria-hidden /> },
+					{ id: networkTab, label: "Network", icon: <Activity aria-hidden /> },
+				]
+			: []),
 		...ids.map((id, index) => {
 			const title = ptys?.find((pty) => pty.ptyId === id)?.title;
 			return {
@@ -101,6 +110,11 @@ export function OutputArea({ visible, onShowWeb }: { visible: boolean; onShowWeb
 			{mayEdit && (
 				<TabPanel tabs="output" id={requestsTab} hidden={selected !== requestsTab} className="ide-output-panel">
 					<RequestsPanel visible={visible && selected === requestsTab} />
+				</TabPanel>
+			)}
+			{mayEdit && (
+				<TabPanel tabs="output" id={networkTab} hidden={selected !== networkTab} className="ide-output-panel">
+					<NetworkPanel visible={visible && selected === networkTab} />
 				</TabPanel>
 			)}
 			{ids.map((id) => (
