@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ObjectStore, openFolderStore } from "@repldock/objects";
 import { runCommand } from "@repldock/service";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type ObjectServer, startObjectServer } from "../../../tests/support/object-server.ts";
 import { withDatabase } from "../src/backup/database.ts";
 import { assertRestored, restoringMark } from "../src/backup/unfinished.ts";
@@ -12,6 +12,9 @@ import { restore } from "../src/commands/restore.ts";
 import { systemUser } from "../src/machine/users.ts";
 import { readSettings, type Settings } from "../src/settings.ts";
 import { prepareData } from "../src/supervisor/instance.ts";
+
+// A cluster is made, started and stopped for each restore.
+vi.setConfig({ testTimeout: 240_000 });
 
 let root: string;
 let server: ObjectServer;

@@ -49,7 +49,7 @@ for (const [name, call] of Object.entries(calls)) {
 		server.fail({ status: 503, code: "SlowDown" });
 		await expect(call(hasty)).rejects.toMatchObject({ code: "unavailable" });
 		server.recover();
-		expect(await call(hasty)).toEqual(expected);
+		expect(await call(store)).toEqual(expected);
 	});
 
 	test(`${name} says refused of a store that forbids it, and asks once`, async () => {
@@ -63,11 +63,10 @@ for (const [name, call] of Object.entries(calls)) {
 		const hasty = openS3(server, "path", { times: impatient });
 		server.fail("hang");
 		await expect(call(hasty)).rejects.toMatchObject({ code: "unavailable" });
-		const { port } = server;
 		await server.close();
 		await expect(call(hasty)).rejects.toMatchObject({ code: "unavailable" });
+		// For the hook that closes one after each test.
 		server = await startObjectServer();
-		expect(server.port === port && server.requests.length > 0).toBe(false);
 	});
 }
 
@@ -170,14 +169,12 @@ for (const fault of ["keep_other_bytes", "lie"] as const) {
 	});
 }
 
-for (const fault of ["shorten", "cut", "corrupt"] as const) {
+for (const fault of ["shorten", "cut"] as const) {
 	test(`a list whose page is spoilt (${fault}) is asked for again and never shorter`, async () => {
 		const keys = ["a", "b", "c", "d", "e", "f", "g"];
 		for (const key of keys) await store.put(key, body);
-		// A changed byte in the middle of a page may leave a well-formed one; then only the number of keys is promised.
 		server.fail(fault, { times: 2, when: ({ method, key }) => method === "GET" && key === "" });
-		const listed = await keysOf(store, "").catch(() => keys);
-		expect(listed).toHaveLength(keys.length);
+		expect(await keysOf(store, "")).toEqual(keys);
 	});
 }
 
@@ -197,7 +194,7 @@ test("a large put survives a loss of answers to every one of its requests", asyn
 });
 
 test("an upload that fails half way leaves nothing behind", async () => {
-	const hasty = openS3(server, "path", { times: impatient });
+	const hasty = openS3(server, "path", { times: { retryBudgetMs: 50 } });
 	let parts = 0;
 	server.fail({ status: 500, code: "InternalError" }, { when: ({ method }) => method === "PUT" && ++parts > 1 });
 	await expect(hasty.put("key", randomBytes(2 * partBytes))).rejects.toMatchObject({ code: "unavailable" });
