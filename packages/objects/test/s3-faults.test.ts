@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type ObjectServer, startObjectServer } from "../../../tests/support/object-server.ts";
 import { type ObjectStore, partBytes, type S3Times } from "../src/index.ts";
-import { bytesOf, keysOf, openS3 } from "./stores.ts";
+import { bytesOf, keysOf, lengthOf, openS3 } from "./stores.ts";
 
 /** Gives up soon: for faults that do not pass. */
 const impatient: Partial<S3Times> = { answerTimeoutMs: 200, stallTimeoutMs: 200, retryBudgetMs: 50 };
@@ -122,7 +122,7 @@ test("a get that is cut is not continued with another version of the object", as
 	const reading = await store.get("key");
 	// Before anybody reads on: the first half is all that comes of the old version.
 	await store.put("key", randomBytes(1_000_000));
-	await expect(bytesOf(reading)).rejects.toMatchObject({ code: "unavailable" });
+	await expect(lengthOf(reading)).rejects.toMatchObject({ code: "unavailable" });
 });
 
 for (const fault of ["stall", "trickle"] as const) {
@@ -130,10 +130,10 @@ for (const fault of ["stall", "trickle"] as const) {
 		await store.put("key", randomBytes(300_000));
 		const hasty = openS3(server, "path", { times: { ...impatient, retryBudgetMs: 1 } });
 		server.fail(fault);
-		await expect(bytesOf(hasty.get("key"))).rejects.toMatchObject({ code: "unavailable" });
+		await expect(lengthOf(hasty.get("key"))).rejects.toMatchObject({ code: "unavailable" });
 		const patient = openS3(server, "path", { times: { ...impatient, retryBudgetMs: 60_000 } });
 		server.fail(fault, { times: 1 });
-		expect(await bytesOf(patient.get("key"))).toHaveLength(300_000);
+		expect(await lengthOf(patient.get("key"))).toBe(300_000);
 	});
 }
 
@@ -145,7 +145,7 @@ for (const fault of ["corrupt", "shorten", "lie"] as const) {
 		await store.put("stream", Readable.from([large]));
 		server.fail(fault, { when: ({ method }) => method === "GET" });
 		for (const key of ["small", "large", "stream"]) {
-			await expect(bytesOf(store.get(key))).rejects.toMatchObject({ code: "corrupt" });
+			await expect(lengthOf(store.get(key))).rejects.toMatchObject({ code: "corrupt" });
 		}
 		server.recover();
 		for (const key of ["small", "large", "stream"]) await bytesOf(store.get(key));
@@ -155,7 +155,7 @@ for (const fault of ["corrupt", "shorten", "lie"] as const) {
 test("bytes that change at the store are found by the next whole read", async () => {
 	await store.put("key", body);
 	server.damage("tests/here/key");
-	await expect(bytesOf(store.get("key"))).rejects.toMatchObject({ code: "corrupt" });
+	await expect(lengthOf(store.get("key"))).rejects.toMatchObject({ code: "corrupt" });
 });
 
 for (const fault of ["keep_other_bytes", "lie"] as const) {

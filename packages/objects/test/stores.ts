@@ -89,3 +89,8 @@ export async function bytesOf(body: Readable | Promise<Readable>): Promise<Buffe
 	for await (const chunk of await body) chunks.push(chunk);
 	return Buffer.concat(chunks);
 }
+
+/** For bodies of megabytes, which a red test would print. */
+export async function lengthOf(body: Readable | Promise<Readable>): Promise<number> {
+	return (await bytesOf(body)).length;
+}
