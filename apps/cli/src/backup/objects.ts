@@ -77,6 +77,14 @@ export async function* readObjectList(
 	}
 }
 
+/** Reads the list to its end, so that a wrong one is found before anything is restored. @throws Error */
+export async function checkObjectList(store: ObjectStore, time: string, expected: Manifest["objects"]): Promise<void> {
+	let count = 0;
+	for await (const entry of readObjectList(store, time, expected)) count += entry.key === "" ? 0 : 1;
+	if (count !== expected.count)
+		throw new Error(`The backup ${time} names ${count} objects instead of ${expected.count}.`);
+}
+
 async function sizesOf(store: ObjectStore, prefix: string): Promise<Map<string, number>> {
 	const sizes = new Map<string, number>();
 	for await (const { key, bytes } of store.list(prefix)) sizes.set(key, bytes);

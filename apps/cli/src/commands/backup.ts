@@ -16,6 +16,8 @@ import { openStores } from "../backup/stores.ts";
 import type { Settings } from "../settings.ts";
 import { green, print, say } from "../text.ts";
 
+const dayMs = 86_400_000;
+
 /**
  * `backup [--to URL]`: saves the database, the secrets and a list of the projects' objects to an object store, and the
  * objects themselves where that is another one. The instance may run meanwhile. Its manifest is written last.
@@ -28,6 +30,8 @@ export async function backup(settings: Settings): Promise<number> {
 	const createdAt = new Date();
 	const time = timeName(createdAt);
 	const prefix = backupPrefix(time);
+	// What killed backups left: nobody else looks after a store that holds backups alone.
+	await backups.reclaim(dayMs);
 	const known = await lastObjects(backups);
 
 	// The database first: what it names was in the store before, and objects stay there longer than a backup takes.

@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import type { ObjectStore } from "@repldock/objects";
 import { assertEmptyDatabase, loadDatabase, withDatabase } from "../backup/database.ts";
 import { backupPrefix, listBackups, type Manifest, readManifest, readText } from "../backup/manifest.ts";
-import { readObjectList, restoreObjects } from "../backup/objects.ts";
+import { checkObjectList, readObjectList, restoreObjects } from "../backup/objects.ts";
 import { writeSecretFiles } from "../backup/secrets.ts";
 import { openStores } from "../backup/stores.ts";
 import { restoringMark } from "../backup/unfinished.ts";
@@ -36,6 +36,7 @@ export async function restore(settings: Settings): Promise<number> {
 	try {
 		const siteUser = await prepareData(settings);
 		await writeSecretFiles(settings, await checkedSecrets(backups, time, manifest), siteUser);
+		await checkObjectList(backups, time, manifest.objects);
 		const dump = join(settings.data, "restore.dump");
 		await fetchDump(backups, time, manifest, dump);
 		await withDatabase(settings, async (database) => {
