@@ -36,6 +36,12 @@ module.exports = {
 			to: { path: "^(apps|packages/(?!service/))" },
 		},
 		{
+			name: "objects-import-only-service",
+			severity: "error",
+			from: { path: "^packages/objects/" },
+			to: { path: "^(apps|packages/(?!(objects|service)/))" },
+		},
+		{
 			name: "no-app-imports-another",
 			severity: "error",
 			from: { path: app },
@@ -57,7 +63,7 @@ module.exports = {
 			name: "browser-code-sees-protocol-and-ui-alone",
 			severity: "error",
 			from: { path: "^apps/site/src/(ide|components)/" },
-			to: { path: "^(apps/site/src/(?!(ide|components|styles)/)|packages/service/)" },
+			to: { path: "^(apps/site/src/(?!(ide|components|styles)/)|packages/(service|objects)/)" },
 		},
 		{
 			name: "browser-code-has-no-node",

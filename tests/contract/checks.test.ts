@@ -19,6 +19,7 @@ function check(program: string, commandArguments: string[]): Promise<string> {
 const typescriptProjects = [
 	"packages/protocol",
 	"packages/service",
+	"packages/objects",
 	"packages/ui",
 	"apps/node",
 	"apps/cli",

@@ -22,6 +22,10 @@ export interface Settings {
 	follow: boolean;
 	/** How many containers a bench takes, where it asks. */
 	containers: string | undefined;
+	/** backup: where to; restore: where from, and which of the backups there. */
+	to: string | undefined;
+	from: string | undefined;
+	time: string | undefined;
 	words: string[];
 }
 
@@ -74,6 +78,9 @@ export function readSettings(commandArguments: string[], environment: NodeJS.Pro
 		json: values.json ?? false,
 		follow: values.follow ?? false,
 		containers: values.containers,
+		to: values.to,
+		from: values.from,
+		time: values.time,
 		words: positionals,
 	};
 }
@@ -89,6 +96,9 @@ function parse(commandArguments: string[]) {
 			json: { type: "boolean" },
 			follow: { type: "boolean", short: "f" },
 			containers: { type: "string" },
+			to: { type: "string" },
+			from: { type: "string" },
+			time: { type: "string" },
 		},
 	});
 }
