@@ -275,6 +275,7 @@ export function nodePaths(config: NodeConfig) {
 		nodeToken: join(data, "secrets", "node", "node-token"),
 		documents: join(data, "documents"),
 		requests: join(data, "requests"),
+		spool: join(data, "spool"),
 		desired: join(data, "desired.json"),
 		welcome: join(data, "welcome.json"),
 		certificates: join(data, "certificates"),

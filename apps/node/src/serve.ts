@@ -28,6 +28,7 @@ import { createRoutes } from "./routes.ts";
 import { createSleep } from "./sleep/sleep.ts";
 import { createWakes } from "./sleep/wakes.ts";
 import { startNodeCertificates } from "./tls.ts";
+import { startTransfers } from "./transfers.ts";
 import { readWelcome, type StoredWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
 import { removeDocuments } from "./workspace/documents/store.ts";
@@ -152,6 +153,17 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	cleanup.push("workspaces", () => workspaces.close());
 
 	const runner = createRunner(workspaceDependencies, workspaces);
+	const transfers = await startTransfers({
+		engine,
+		volumes,
+		owner,
+		workspaces,
+		workspaceDependencies,
+		ensureVolume: placements.ensureVolume,
+		spoolDirectory: paths.spool,
+		log,
+	});
+	cleanup.push("exports", () => transfers.exports.close());
 
 	async function announce(projectId: string) {
 		routes.update(projectId);
@@ -205,6 +217,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		wakes,
 		wakeTimeoutMs: config.wakeTimeoutMs,
 		requests,
+		...transfers,
 	});
 
 	/** Forgets terminals and ends the console's run of a container that is gone. */

@@ -7,5 +7,6 @@ export * from "./network.ts";
 export * from "./project.ts";
 export * from "./requests.ts";
 export * from "./ticket.ts";
+export * from "./transfer.ts";
 export * from "./visit.ts";
 export * from "./workspace.ts";

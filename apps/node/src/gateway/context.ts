@@ -4,6 +4,8 @@ import type { Logger } from "@repldock/service";
 import type { RequestLog } from "../requests/request-log.ts";
 import type { SlugKnowledge } from "../routes.ts";
 import type { Wakes } from "../sleep/wakes.ts";
+import type { Exports } from "../transfer/exports.ts";
+import type { Imports } from "../transfer/imports.ts";
 import type { Runner } from "../workspace/runner.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
 
@@ -34,6 +36,8 @@ export interface GatewayDependencies {
 	/** How long a program's request to a sleeping project is held. */
 	wakeTimeoutMs: number;
 	requests: RequestLog;
+	exports: Exports;
+	imports: Imports;
 }
 
 /** Hono's types of this application: Node's request and what the access check found. */

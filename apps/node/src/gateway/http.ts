@@ -10,6 +10,7 @@ import { edgeRoutes } from "./routes-edge.ts";
 import { fileRoutes } from "./routes-files.ts";
 import { programRoutes } from "./routes-programs.ts";
 import { requestRoutes } from "./routes-requests.ts";
+import { exportRoutes, transferRoutes } from "./routes-transfer.ts";
 import { createTicketVerifier } from "./ticket.ts";
 
 const accessLifetimeSeconds = 12 * 60 * 60;
@@ -63,7 +64,9 @@ export function createHttp(dependencies: GatewayDependencies): Hono<GatewayEnvir
 
 	app.route("/projects/:projectId/files", fileRoutes(dependencies));
 	app.route("/projects/:projectId/requests", requestRoutes(dependencies));
+	app.route("/projects/:projectId", transferRoutes(dependencies));
 	app.route("/projects/:projectId", programRoutes(dependencies));
+	app.route("/exports", exportRoutes(dependencies));
 
 	app.route("/edge", edgeRoutes(dependencies, tickets));
 
