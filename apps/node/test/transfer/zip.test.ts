@@ -38,7 +38,7 @@ import sys, zipfile
 archive = zipfile.ZipFile(sys.argv[1])
 print(len(archive.infolist()), archive.infolist()[0].file_size, archive.testzip())
 `;
-	return (await runCommand("python3", ["-c", program, path], { timeoutMs: 170_000 })).trim();
+	return (await runCommand("python3", ["-c", program, path], { timeoutMs: 500_000 })).trim();
 }
 
 test("a zip holds more than 65,535 entries", async () => {
@@ -46,7 +46,7 @@ test("a zip holds more than 65,535 entries", async () => {
 		for (let count = 0; count < 70_000; count += 1) yield fileOf(`folder/${count}`, 0);
 	}
 	expect(await check(many())).toBe("70000 0 None");
-}, 180_000);
+}, 600_000);
 
 test("a zip holds a file of more than 4 GiB, and one after it", async () => {
 	const size = 4 * 1024 ** 3 + 7;
@@ -55,4 +55,4 @@ test("a zip holds a file of more than 4 GiB, and one after it", async () => {
 		yield fileOf("small", 5);
 	}
 	expect(await check(large())).toBe(`2 ${size} None`);
-}, 180_000);
+}, 600_000);
