@@ -282,6 +282,7 @@ export function nodePaths(config: NodeConfig) {
 		documents: join(data, "documents"),
 		requests: join(data, "requests"),
 		traffic: join(data, "traffic"),
+		spool: join(data, "spool"),
 		desired: join(data, "desired.json"),
 		welcome: join(data, "welcome.json"),
 		certificates: join(data, "certificates"),

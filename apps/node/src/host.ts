@@ -105,8 +105,17 @@ export interface Volumes {
 	/** Removes the volume with all that is in it; harmless when it does not exist. */
 	remove(projectId: string): Promise<void>;
 	list(): Promise<string[]>;
+	/** The files as they are now, to be read while programs go on changing the volume. A crash leaves none behind. */
+	snapshot(projectId: string): Promise<VolumeSnapshot>;
 	/** Host path of the volume's root directory, for mounting it into a container. */
 	path(projectId: string): string;
+}
+
+export interface VolumeSnapshot {
+	/** Host path of its root directory; read-only. */
+	path: string;
+	/** Removes it; harmless when it is gone. */
+	release(): Promise<void>;
 }
 
 /** The node's bridge and packet filter. */
@@ -177,6 +186,67 @@ export interface OpenFile {
 	/** Streams the bytes from `start` to `end`, both included, and closes the file at the end. */
 	createReadStream(range?: { start: number; end: number }): Readable;
 	close(): Promise<void>;
+}
+
+/** One entry of a tree that is walked. Names are bytes: they need not be UTF-8. */
+export interface TreeEntry {
+	/** From the root, with `/` between the names. */
+	path: Buffer;
+	kind: "file" | "directory" | "link";
+	/** Permission bits alone: no setuid, setgid or sticky bit. */
+	mode: number;
+	modifiedAtMs: number;
+	/** Bytes of a file, its holes included; 0 for others. */
+	size: number;
+	/** Where a link leads. */
+	target: Buffer;
+	/** The same for all names of one file; null when it has one name only. */
+	sharedId: string | null;
+	/** Stretches of a file that are not holes, in order; ends are excluded. */
+	data(): readonly { start: number; end: number }[];
+	/** The bytes of a stretch. Only while the walk stands at this entry. */
+	read(stretch: { start: number; end: number }): AsyncGenerator<Buffer>;
+}
+
+/** The files of a project at one moment. */
+export interface FrozenFiles {
+	/**
+	 * All files, folders and links, each folder before what is in it; what is none of these is left out.
+	 * @param skips tells folders, by their name, that are left out with all that is in them.
+	 */
+	walk(skips: (name: string) => boolean): AsyncGenerator<TreeEntry>;
+	release(): Promise<void>;
+}
+
+/**
+ * A hidden folder of a project in which an import is put together. It becomes visible whole, or never. Paths are names
+ * as bytes, neither empty nor `.` or `..`; no link on the way is followed. Missing folders are made.
+ *
+ * Throws RepldockError like `ProjectFiles`, and `invalid_archive` where one entry is in another's way.
+ */
+export interface Staging {
+	/** Its path in the project. */
+	path: string;
+	addDirectory(path: readonly Buffer[], mode: number): void;
+	/** @param stretches where in the file the content goes, in order; what is between them stays a hole. */
+	addFile(path: readonly Buffer[], file: NewFile, content: AsyncIterable<Buffer>): Promise<void>;
+	addLink(path: readonly Buffer[], target: Buffer): void;
+	/** A further name for a file that was added before. */
+	addName(path: readonly Buffer[], existing: readonly Buffer[]): void;
+	/** Puts it in place of all that the project has. A single folder is unwrapped. */
+	replaceAll(): Promise<void>;
+	/** Makes it a folder with this name, or one like it that is free. @returns the folder's path. */
+	publish(folder: string, name: string): Promise<string>;
+	/** Removes what is left of it. To be called at the end, whatever happened. */
+	discard(): Promise<void>;
+}
+
+export interface NewFile {
+	mode: number;
+	modifiedAtMs: number;
+	/** Bytes, holes included. */
+	size: number;
+	stretches: readonly { start: number; end: number }[];
 }
 
 /** Ends a watch. Ending it twice is harmless. */

@@ -32,6 +32,7 @@ import { startNodeCertificates } from "./tls.ts";
 import { ensureImage, readToolchainEnvironment } from "./toolchain.ts";
 import { noSources } from "./traffic/sources.ts";
 import { containerMetrics, startTraffic } from "./traffic/start.ts";
+import { startTransfers } from "./transfers.ts";
 import { readWelcome, type StoredWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
 import { removeDocuments } from "./workspace/documents/store.ts";
@@ -155,6 +156,17 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	cleanup.push("workspaces", () => workspaces.close());
 
 	const runner = createRunner(workspaceDependencies, workspaces);
+	const transfers = await startTransfers({
+		engine,
+		volumes,
+		owner,
+		workspaces,
+		workspaceDependencies,
+		ensureVolume: placements.ensureVolume,
+		spoolDirectory: paths.spool,
+		log,
+	});
+	cleanup.push("exports", () => transfers.exports.close());
 
 	async function announce(projectId: string) {
 		routes.update(projectId);
@@ -222,6 +234,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		traffic,
 		metrics: () => containerMetrics(placements, config.slots),
 		metricsToken: config.metricsToken,
+		...transfers,
 	});
 
 	programs.follow(

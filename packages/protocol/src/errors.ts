@@ -22,6 +22,7 @@ export const errorStatus = {
 	stale_generation: 409,
 	file_too_large: 413,
 	not_text: 415,
+	invalid_archive: 422,
 	invalid_project_file: 422,
 	nothing_to_run: 422,
 	too_many_requests: 429,

@@ -8,5 +8,6 @@ export * from "./project.ts";
 export * from "./requests.ts";
 export * from "./ticket.ts";
 export * from "./traffic.ts";
+export * from "./transfer.ts";
 export * from "./visit.ts";
 export * from "./workspace.ts";

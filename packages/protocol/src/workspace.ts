@@ -20,6 +20,10 @@ import { TrafficDetails, TrafficSample } from "./traffic.ts";
  *   POST   /stop                        → 204 once the whole process tree is gone
  *   POST   /terminals                   PtySize → PtyCreated
  *   DELETE /ptys/<ptyId>                → 204
+ *   POST   /export                      ExportRequest → ExportReady, whose address gives the archive once
+ *   POST   /import                      the bytes of an archive → ImportDone (ImportTarget in the query)
+ *   POST   /import/git                  ImportGit → ImportDone
+ *   POST   /import/unpack               UnpackFile → ImportDone: an archive that is in the project already
  *   GET    /requests?limit=             → RequestList: what visitors asked of the app (`&status=404`, or `4xx`; `edit` only)
  *   GET    /events   (socket)           WorkspaceEvent down, WorkspaceCommand up, document frames both ways
  *   GET    /ptys/<ptyId>?after=<offset> (socket) output down, input up; see PtyEvent and PtyCommand

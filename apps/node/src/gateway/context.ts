@@ -5,6 +5,8 @@ import type { RequestLog } from "../requests/request-log.ts";
 import type { SlugKnowledge } from "../routes.ts";
 import type { Wakes } from "../sleep/wakes.ts";
 import type { Traffic } from "../traffic/traffic.ts";
+import type { Exports } from "../transfer/exports.ts";
+import type { Imports } from "../transfer/imports.ts";
 import type { Runner } from "../workspace/runner.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
 
@@ -39,6 +41,8 @@ export interface GatewayDependencies {
 	/** What the other parts of the node tell of themselves; see `routes-metrics.ts`. */
 	metrics(): Metric[];
 	metricsToken: string | undefined;
+	exports: Exports;
+	imports: Imports;
 }
 
 /** Hono's types of this application: Node's request and what the access check found. */

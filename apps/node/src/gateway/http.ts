@@ -11,6 +11,7 @@ import { fileRoutes } from "./routes-files.ts";
 import { metricsRoutes } from "./routes-metrics.ts";
 import { programRoutes } from "./routes-programs.ts";
 import { requestRoutes } from "./routes-requests.ts";
+import { exportRoutes, transferRoutes } from "./routes-transfer.ts";
 import { createTicketVerifier } from "./ticket.ts";
 
 const accessLifetimeSeconds = 12 * 60 * 60;
@@ -64,7 +65,9 @@ export function createHttp(dependencies: GatewayDependencies): Hono<GatewayEnvir
 
 	app.route("/projects/:projectId/files", fileRoutes(dependencies));
 	app.route("/projects/:projectId/requests", requestRoutes(dependencies));
+	app.route("/projects/:projectId", transferRoutes(dependencies));
 	app.route("/projects/:projectId", programRoutes(dependencies));
+	app.route("/exports", exportRoutes(dependencies));
 
 	app.route("/metrics", metricsRoutes(dependencies));
 	app.route("/edge", edgeRoutes(dependencies, tickets));

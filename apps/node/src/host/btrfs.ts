@@ -10,6 +10,11 @@ export async function createSubvolume(path: string): Promise<void> {
 	await runCommand("btrfs", ["subvolume", "create", path]);
 }
 
+/** A read-only picture of a subvolume as it is now; those that programs made inside it are empty folders there. */
+export async function snapshotSubvolume(path: string, snapshot: string): Promise<void> {
+	await runCommand("btrfs", ["subvolume", "snapshot", "-r", path, snapshot]);
+}
+
 /** Deletes a subvolume and those that programs made inside it, inner ones first. */
 export async function deleteSubvolume(mountPoint: string, path: string): Promise<void> {
 	const inner = await innerSubvolumes(mountPoint, await subvolumeId(path));

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { chmod, readdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RepldockError } from "@repldock/protocol";
@@ -9,12 +10,13 @@ import {
 	limitSubvolume,
 	removeStaleCounters,
 	type SubvolumeUsage,
+	snapshotSubvolume,
 	subvolumeUsage,
 } from "./btrfs.ts";
 import type { RunnerId } from "./subordinate-ids.ts";
 
 const projectIdPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const draftPattern = /^\.[0-9a-f-]{36}\.(?:new|gone)$/;
+const draftPattern = /^\.[0-9a-f-]{36}\.(?:new|gone|[0-9a-f]{16}\.snapshot)$/;
 
 /** Usage is asked for by every page that is open, but changes with commits only. */
 const usageLifetimeMs = 1_000;
@@ -105,6 +107,20 @@ export function createVolumes(options: { mountPoint: string; owner: RunnerId }):
 				await deleteSubvolume(mountPoint, gone);
 				await removeStaleCounters(mountPoint);
 			});
+		},
+
+		async snapshot(projectId) {
+			const place = path(projectId);
+			const frozen = join(mountPoint, `.${projectId}.${randomBytes(8).toString("hex")}.snapshot`);
+			await inTurn(projectId, () => snapshotSubvolume(place, frozen));
+			let released: Promise<void> | undefined;
+			return {
+				path: frozen,
+				release() {
+					released ??= deleteSubvolume(mountPoint, frozen).then(() => removeStaleCounters(mountPoint));
+					return released;
+				},
+			};
 		},
 
 		async list() {

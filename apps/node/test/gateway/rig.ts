@@ -21,10 +21,14 @@ import { WebSocket } from "ws";
 import { createGateway, type Gateway } from "../../src/gateway/gateway.ts";
 import type { StartMessage, WriteMessage } from "../../src/holder/messages.ts";
 import { openProjectFiles } from "../../src/host/files/project-files.ts";
+import { openStaging } from "../../src/host/files/staging.ts";
+import { walkTree } from "../../src/host/files/walk.ts";
 import type { ListeningPort } from "../../src/host.ts";
 import { createRequestLog } from "../../src/requests/request-log.ts";
 import type { WakeOutcome } from "../../src/sleep/wakes.ts";
 import type { TrafficNews } from "../../src/traffic/traffic.ts";
+import { createExports } from "../../src/transfer/exports.ts";
+import { createImports } from "../../src/transfer/imports.ts";
 import type { WorkspaceDependencies } from "../../src/workspace/dependencies.ts";
 import { createRunner } from "../../src/workspace/runner.ts";
 import { createWorkspaces, type Workspaces } from "../../src/workspace/workspaces.ts";
@@ -163,6 +167,11 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		addressesForMs: 60_000,
 		log,
 	});
+	const exports = createExports({
+		freeze: async () => ({ walk: (skips) => walkTree(root, skips), release: async () => undefined }),
+		describe: () => ({ name: placement.slug, diskBytes: placement.limits.diskBytes }),
+		log,
+	});
 	const ended = new AbortController();
 	void requestLog.run(ended.signal);
 	const gateway = createGateway({
@@ -196,6 +205,14 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		},
 		metrics: () => [],
 		metricsToken: "metrics-token",
+		exports,
+		imports: createImports({
+			workspaces,
+			stage: () => openStaging(root, owner),
+			run: async () => ({ exitCode: 127, output: "" }),
+			spoolDirectory: base,
+			log,
+		}),
 	});
 	const server = createServer();
 	gateway.attach(server);
@@ -323,6 +340,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 			for (const socket of sockets) socket.terminate();
 			gateway.close();
 			ended.abort();
+			await exports.close();
 			await workspaces.close();
 			server.closeAllConnections();
 			await new Promise((resolve) => server.close(resolve));

@@ -14,6 +14,7 @@ import { createRequestFeed, type RequestFeed } from "./requests/request-feed.ts"
 import { createRunner, type Runner } from "./run/runner.ts";
 import { createStore, type Store } from "./store.ts";
 import { createTerminals, type Terminals } from "./terminal/terminals.ts";
+import { createTransfers, type Transfers } from "./transfer/transfers.ts";
 
 type Readable<T> = Pick<Store<T>, "get" | "subscribe">;
 
@@ -30,6 +31,8 @@ export type Workspace = {
 	tabs: EditorTabs;
 	terminals: Terminals;
 	runner: Runner;
+	/** Archives in and out. */
+	transfers: Transfers;
 	/** What visitors ask of the app. */
 	requests: RequestFeed;
 	/** What the project sends and receives. */
@@ -79,6 +82,7 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 	});
 	const tabs = createTabs({ documents, memory });
 	const terminals = createTerminals({ access, node, rights });
+	const transfers = createTransfers(access, node);
 	const requests = createRequestFeed(command);
 	const traffic = createTrafficFeed(command);
 	const runner = createRunner({ node, state, terminals, tabs, documents });
@@ -170,6 +174,7 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 		tabs,
 		terminals,
 		runner,
+		transfers,
 		requests,
 		traffic,
 		memory,

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { opendir, rmdir, unlink } from "node:fs/promises";
 import { RepldockError } from "@repldock/protocol";
-import { descriptorPath, entryPath, openChildDirectory, openDirectory, splitPath } from "./resolve.ts";
+import { descriptorPath, entryPathOf, openChildDirectory, openDirectory, splitPath } from "./resolve.ts";
 import { openFlags } from "./syscalls.ts";
 
 /** Entries of one directory that are removed before it is looked at anew. */
@@ -41,7 +41,7 @@ export async function removeEntry(root: string, path: string): Promise<void> {
 
 /** @returns false when it is a directory that holds something. */
 async function removeOne(directory: number, name: Name): Promise<boolean> {
-	const place = Buffer.concat([Buffer.from(entryPath(directory, "")), Buffer.from(name)]);
+	const place = entryPathOf(directory, Buffer.from(name));
 	try {
 		await unlink(place);
 		return true;

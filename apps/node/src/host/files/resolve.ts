@@ -59,9 +59,32 @@ export function openChildDirectory(directory: number, name: string | Buffer): nu
 	return openat2(directory, name, flags, insideProject | resolveFlags.noSymlinks);
 }
 
+/** An ordinary file that is an entry of a directory, for reading. The caller has looked that it is one. */
+export function openChildFile(directory: number, name: Buffer): number {
+	const flags = openFlags.O_RDONLY | openFlags.O_NONBLOCK | openFlags.O_NOFOLLOW;
+	return openat2(directory, name, flags, insideProject | resolveFlags.noSymlinks);
+}
+
+/** A new file in a directory, open for writing. @throws an errno exception with EEXIST when something has the name. */
+export function createChildFile(directory: number, name: Buffer): number {
+	const flags = openFlags.O_WRONLY | openFlags.O_CREAT | openFlags.O_EXCL | openFlags.O_NOFOLLOW;
+	return openat2(directory, name, flags, insideProject | resolveFlags.noSymlinks, 0o600);
+}
+
+/** A directory somewhere below another one, reached without any link; it cannot be read. */
+export function openDirectoryBelow(directory: number, path: Buffer): number {
+	const flags = openFlags.O_PATH | openFlags.O_DIRECTORY;
+	return openat2(directory, path.length === 0 ? "." : path, flags, insideProject | resolveFlags.noSymlinks);
+}
+
 /** A path for calls that take one: an entry of an open directory. The name must be one plain name. */
 export function entryPath(directory: number, name: string): string {
 	return `/proc/self/fd/${directory}/${name}`;
+}
+
+/** The same for a name as it is on disk, which need not be UTF-8. */
+export function entryPathOf(directory: number, name: Buffer): Buffer {
+	return Buffer.concat([Buffer.from(entryPath(directory, "")), name]);
 }
 
 /** The path of an open descriptor's own file. */

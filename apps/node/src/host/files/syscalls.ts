@@ -6,6 +6,7 @@ import koffi from "koffi";
 const openat2Number = 437;
 const renameat2Number = process.arch === "arm64" ? 276 : 316;
 const linkatNumber = process.arch === "arm64" ? 37 : 265;
+const lseekNumber = process.arch === "arm64" ? 62 : 8;
 
 /** From linux/openat2.h: no other mount, no jumps through /proc links, no symlinks at all, nothing above the start. */
 export const resolveFlags = { noCrossDevice: 1n, noMagicLinks: 2n, noSymlinks: 4n, beneath: 8n } as const;
@@ -22,6 +23,8 @@ const closeOnExec = 0o2000000;
 const renameNoReplace = 1;
 const followSymlink = 0x400;
 const currentDirectory = -100;
+const seekData = 3;
+const seekHole = 4;
 
 const errorNames = new Map(Object.entries(systemConstants.errno).map(([name, number]) => [number, name]));
 
@@ -63,6 +66,19 @@ export function linkOpenFile(fd: number, to: string): void {
 	const from = `/proc/self/fd/${fd}`;
 	const places = ["int", currentDirectory, "str", from, "int", currentDirectory, "str", to] as const;
 	if (syscall(linkatNumber, ...places, "int", followSymlink) !== 0) throw systemError("linkat", to);
+}
+
+/** The next stretch at or after `from` that is not a hole; null when only holes follow. End is excluded. */
+export function nextData(fd: number, from: number): { start: number; end: number } | null {
+	const start = syscall(lseekNumber, "int", fd, "int64", from, "int", seekData);
+	if (start < 0) {
+		const error = systemError("lseek", "");
+		if (error.code === "ENXIO") return null;
+		throw error;
+	}
+	const end = syscall(lseekNumber, "int", fd, "int64", start, "int", seekHole);
+	if (end < 0) throw systemError("lseek", "");
+	return { start, end };
 }
 
 function systemError(call: string, path: string): NodeJS.ErrnoException {

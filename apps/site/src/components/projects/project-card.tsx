@@ -1,6 +1,7 @@
 import type { Project, Template } from "@repldock/protocol";
 import { Badge, IconButton, Menu, type MenuEntry, StatusDot } from "@repldock/ui";
 import {
+	Download,
 	Ellipsis,
 	ExternalLink,
 	Globe,
@@ -22,6 +23,7 @@ export interface ProjectActions {
 	changeAddress: (project: Project) => void;
 	showDomains: (project: Project) => void;
 	toggleVisibility: (project: Project) => void;
+	save: (project: Project) => void;
 	stop: (project: Project) => void;
 	remove: (project: Project) => void;
 }
@@ -102,6 +104,7 @@ function entriesFor(project: Project, actions: ProjectActions): MenuEntry[] {
 			onSelect: () => actions.toggleVisibility(project),
 		},
 	];
+	entries.push({ id: "export", label: "Export as zip", icon: <Download />, onSelect: () => actions.save(project) });
 	if (["running", "starting", "asleep"].includes(project.state)) {
 		entries.push({ id: "stop", label: "Stop", icon: <Square />, onSelect: () => actions.stop(project) });
 	}

@@ -2,10 +2,12 @@ import type { Project } from "@repldock/protocol";
 import { Button, Callout, EmptyState, LinkButton, SegmentedControl, Skeleton, TextField, Toaster } from "@repldock/ui";
 import { ArrowLeft, LayoutGrid, List, Plus, Search, SearchX, Trash2 } from "lucide-react";
 import { useEffect, useState } from "react";
+import { saveOrTell } from "../../ide/transfer/export-entries.tsx";
 import { useHydrated } from "../forms/use-hydrated.ts";
 import { DomainsDialog } from "./domains-dialog.tsx";
 import { EditProjectDialog } from "./edit-project-dialog.tsx";
 import { FirstProject } from "./first-project.tsx";
+import { transfersOf } from "./import-project.ts";
 import { NewProjectDialog } from "./new-project-dialog.tsx";
 import { deleteProject, stopProject, toggleVisibility } from "./project-actions.ts";
 import { type ProjectActions, ProjectCard } from "./project-card.tsx";
@@ -46,6 +48,7 @@ export function ProjectsPage({ userName, appsDomain, trash, startNew }: Projects
 		changeAddress: (project) => setEditing({ project, what: "slug" }),
 		showDomains: setDomainsOf,
 		toggleVisibility: (project) => void toggleVisibility(project, projects),
+		save: (project) => void saveOrTell(transfersOf(project.id), { format: "zip", dependencies: true }),
 		stop: (project) => void stopProject(project, projects),
 		remove: (project) => void deleteProject(project, projects),
 	};

@@ -5,6 +5,8 @@ import type { Site } from "./site.ts";
 /** The right to talk to the node, until `expiresAtMs`. */
 export type Access = {
 	token: string;
+	/** The node's address, without a slash at its end. */
+	gatewayUrl: string;
 	/** `<gateway>/projects/<id>`, without a slash at its end. */
 	projectUrl: string;
 	rights: Rights;
@@ -38,6 +40,7 @@ export function createAccessKeeper(site: Site, projectId: string, now: () => num
 		const access = (await response.json()) as AccessGrant;
 		current = {
 			token: access.token,
+			gatewayUrl,
 			projectUrl: `${gatewayUrl}/projects/${encodeURIComponent(projectId)}`,
 			rights: access.rights === "edit" ? "edit" : "view",
 			expiresAtMs: Date.parse(access.expiresAt),

@@ -65,10 +65,7 @@ export function createNodeClient(keeper: AccessKeeper) {
 		async remove(path: string): Promise<void> {
 			await request(`/files?path=${encodeURIComponent(path)}`, { method: "DELETE" });
 		},
-		/**
-		 * Uploads through XMLHttpRequest, since `fetch` tells no progress of what it sends.
-		 * @param onProgress Bytes sent so far.
-		 */
+		/** @param onProgress Bytes sent so far. */
 		async upload(
 			path: string,
 			content: Blob,
@@ -76,7 +73,7 @@ export function createNodeClient(keeper: AccessKeeper) {
 		): Promise<void> {
 			const access = await keeper.get();
 			const url = `${access.projectUrl}${contentPath(path)}${options.overwrite ? "" : "&overwrite=0"}`;
-			const response = await putWithProgress(url, access.token, content, options.onProgress, options.signal);
+			const response = await sendWithProgress("PUT", url, { ...options, token: access.token, content });
 			if (response.status === 401) keeper.refused(access.token);
 			if (!response.ok) throw new ProblemError(await problemOfResponse(response));
 		},
@@ -96,19 +93,19 @@ export function createNodeClient(keeper: AccessKeeper) {
 	};
 }
 
-function putWithProgress(
+/** Sends a body through XMLHttpRequest, since `fetch` tells no progress of what it sends. */
+export function sendWithProgress(
+	method: "PUT" | "POST",
 	url: string,
-	token: string,
-	content: Blob,
-	onProgress: (sentBytes: number) => void,
-	signal: AbortSignal,
+	options: { token: string; content: Blob; onProgress: (sentBytes: number) => void; signal: AbortSignal },
 ): Promise<Response> {
+	const { signal } = options;
 	return new Promise((resolve, reject) => {
 		const call = new XMLHttpRequest();
 		const abort = () => call.abort();
-		call.open("PUT", url);
-		call.setRequestHeader("authorization", `Bearer ${token}`);
-		call.upload.onprogress = (event) => onProgress(event.loaded);
+		call.open(method, url);
+		call.setRequestHeader("authorization", `Bearer ${options.token}`);
+		call.upload.onprogress = (event) => options.onProgress(event.loaded);
 		call.onload = () => {
 			// A Response of 204 must have no body, hence the null.
 			resolve(new Response(call.status === 204 ? null : call.responseText, { status: call.status }));
@@ -118,6 +115,6 @@ function putWithProgress(
 		call.onloadend = () => signal.removeEventListener("abort", abort);
 		signal.addEventListener("abort", abort);
 		if (signal.aborted) abort();
-		else call.send(content);
+		else call.send(options.content);
 	});
 }

@@ -2,6 +2,9 @@ import { Button, ContextMenu, Dialog, IconButton, Menu, type MenuEntry, toast } 
 import { Ellipsis, FilePlus, FolderPlus } from "lucide-react";
 import { useRef, useState } from "react";
 import { problemOf } from "../connection/problem.ts";
+import { archiveTypes, isArchive } from "../transfer/transfers.ts";
+import { createUnpacking } from "../transfer/unpacking.ts";
+import { UnpackingPanel } from "../transfer/unpacking-panel.tsx";
 import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
 import { downloadFile } from "./download.ts";
@@ -14,7 +17,7 @@ import { useFileTree } from "./use-file-tree.ts";
 
 /** The project's files: the tree, its tools and what they ask. */
 export function FilesPanel() {
-	const { node, tabs, rights, memory, runner, state } = useWorkspace();
+	const { node, tabs, rights, memory, runner, state, transfers } = useWorkspace();
 	const readOnly = useStore(rights) !== "edit";
 	const disk = useStore(state)?.disk;
 	const [showHidden, setShowHidden] = useState(memory.get().showHidden);
@@ -23,7 +26,9 @@ export function FilesPanel() {
 	const [removing, setRemoving] = useState<readonly string[] | null>(null);
 	const [menu, setMenu] = useState<{ entry: TreeEntry | null; x: number; y: number } | null>(null);
 	const [uploads] = useState(() => createUploads(node));
+	const [unpacking] = useState(() => createUnpacking(transfers));
 	const picker = useRef<HTMLInputElement>(null);
+	const archivePicker = useRef<HTMLInputElement>(null);
 	const pickInto = useRef("");
 
 	const tree = useFileTree({
@@ -85,9 +90,18 @@ export function FilesPanel() {
 			void tree.getItemInstance(toId(parentOf(path))).invalidateChildrenIds(true);
 		}
 	}
-	function pickFiles(directory: string): void {
+	function pickFiles(directory: string, from = picker): void {
 		pickInto.current = directory;
-		picker.current?.click();
+		from.current?.click();
+	}
+	async function unpack(path: string): Promise<void> {
+		if (!(await unpacking.unpack(path, baseName(path)))) return;
+		void tree.getItemInstance(toId(parentOf(path))).invalidateChildrenIds(true);
+	}
+	async function unpackUpload(file: File): Promise<void> {
+		const folder = pickInto.current;
+		if (!(await unpacking.upload(folder, file))) return;
+		void tree.getItemInstance(toId(folder)).invalidateChildrenIds(true);
 	}
 
 	const toggleHidden: MenuEntry = {
@@ -107,6 +121,7 @@ export function FilesPanel() {
 					{ id: "file", label: "New file", onSelect: () => startCreating("file", directory) },
 					{ id: "folder", label: "New folder", onSelect: () => startCreating("directory", directory) },
 					{ id: "upload", label: "Upload files…", onSelect: () => pickFiles(directory) },
+					{ id: "import", label: "Upload and unpack…", onSelect: () => pickFiles(directory, archivePicker) },
 					"separator",
 				];
 		if (entry === null) return [...change, toggleHidden];
@@ -121,6 +136,9 @@ export function FilesPanel() {
 						toast({ title: "The download failed", detail: problemOf(error).detail, tone: "danger" }),
 					),
 			});
+		}
+		if (!readOnly && entry.kind === "file" && isArchive(entry.path)) {
+			file.push({ id: "unpack", label: "Unpack here", onSelect: () => void unpack(entry.path) });
 		}
 		file.push({ id: "copy", label: "Copy path", onSelect: () => void navigator.clipboard.writeText(entry.path) });
 		if (readOnly) return file;
@@ -175,6 +193,7 @@ export function FilesPanel() {
 				onMenu={(entry, x, y) => setMenu({ entry, x, y })}
 			/>
 			<UploadPanel uploads={uploads} />
+			<UnpackingPanel unpacking={unpacking} />
 			{disk && disk.usedBytes > disk.limitBytes * 0.8 && (
 				<p className="ide-files-disk">
 					{Math.round((disk.usedBytes / disk.limitBytes) * 100)} % of the project's disk is in use.
@@ -190,6 +209,18 @@ export function FilesPanel() {
 					const files = [...(event.target.files ?? [])].map((file) => ({ path: file.name, file }));
 					event.target.value = "";
 					void uploads.start(pickInto.current, files);
+				}}
+			/>
+			<input
+				ref={archivePicker}
+				type="file"
+				hidden
+				accept={archiveTypes}
+				aria-label="Archive to unpack"
+				onChange={(event) => {
+					const [archive] = event.target.files ?? [];
+					event.target.value = "";
+					if (archive) void unpackUpload(archive);
 				}}
 			/>
 			<ContextMenu

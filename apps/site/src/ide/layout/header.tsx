@@ -2,6 +2,7 @@ import type { ContainerState, Project, WorkspaceState } from "@repldock/protocol
 import { Avatar, StatusDot, Tooltip } from "@repldock/ui";
 import { ArrowLeft } from "lucide-react";
 import { RunButton } from "../run/run-button.tsx";
+import { ExportMenu } from "../transfer/export-menu.tsx";
 import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
 import { ProjectName } from "./project-name.tsx";
@@ -29,6 +30,7 @@ export function Header(props: { project: Project | null; siteUrl: string; onProj
 			<RunButton />
 			<div className="ide-header-end">
 				<People people={workspace?.people ?? []} />
+				<ExportMenu />
 				<ThemeMenu />
 			</div>
 		</header>

@@ -7,8 +7,10 @@ import { headlineOf } from "../run/sentences.ts";
 import { useStore } from "../use-store.ts";
 import { mainPort } from "../webview/addresses.ts";
 import { useWorkspace } from "../workspace-context.ts";
+import { DiskNotice } from "./disk-notice.tsx";
 import { Header } from "./header.tsx";
 import { NarrowLayout } from "./narrow-layout.tsx";
+import { RescueNotice } from "./rescue-notice.tsx";
 import { useMedia } from "./use-media.ts";
 import { useShortcuts } from "./use-shortcuts.ts";
 import { WideLayout } from "./wide-layout.tsx";
@@ -90,6 +92,8 @@ export function IdeLayout({ siteUrl }: { siteUrl: string }) {
 	return (
 		<main className="ide">
 			<Header project={project} siteUrl={siteUrl} onProject={setProject} />
+			<RescueNotice />
+			<DiskNotice />
 			{narrow ? (
 				<NarrowLayout isPrivate={isPrivate} webOpen={webOpen} />
 			) : (

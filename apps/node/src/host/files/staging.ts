@@ -1,0 +1,354 @@
+import { randomBytes } from "node:crypto";
+import {
+	closeSync,
+	fchmodSync,
+	fchownSync,
+	ftruncateSync,
+	futimesSync,
+	lchownSync,
+	linkSync,
+	lstatSync,
+	mkdirSync,
+	renameSync,
+	symlinkSync,
+	unlinkSync,
+	write,
+} from "node:fs";
+import { opendir } from "node:fs/promises";
+import { promisify } from "node:util";
+import { RepldockError } from "@repldock/protocol";
+import type { NewFile, Staging } from "../../host.ts";
+import type { RunnerId } from "../subordinate-ids.ts";
+import { withFileErrors } from "./errors.ts";
+import { removeEntry } from "./remove.ts";
+import {
+	createChildFile,
+	descriptorPath,
+	entryPath,
+	entryPathOf,
+	openChildDirectory,
+	openDirectory,
+	openDirectoryBelow,
+	ownNamePrefix,
+	using,
+} from "./resolve.ts";
+import { renameWithoutReplacing } from "./syscalls.ts";
+
+const writeAsync = promisify(write);
+const stagingPattern = /^\.repldock-import-[0-9a-f]{16}$/;
+
+/**
+ * What is in a staging folder says how far it is, so that after a crash it is carried on or taken back:
+ * `new` is being filled; with `old` beside it the project's files are on their way into that; once it is called `ready`
+ * they have all left, and it only remains to move its entries up.
+ */
+const parts = { filling: "new", whole: "whole", old: "old", ready: "ready" } as const;
+
+/** Entries of a directory that are moved before it is listed anew. */
+const batchSize = 1_000;
+const mostNamesTried = 100;
+
+/** @param root the volume's root directory on the host. */
+export async function openStaging(root: string, owner: RunnerId): Promise<Staging> {
+	const path = `${ownNamePrefix}import-${randomBytes(8).toString("hex")}`;
+	return withFileErrors(() =>
+		using(openDirectory(root, ""), async (rootFd) => {
+			await using(makeOwned(rootFd, Buffer.from(path), 0o700, owner), (fd) =>
+				closeSync(makeOwned(fd, Buffer.from(parts.filling), 0o755, owner)),
+			);
+			return createStaging(root, path, owner);
+		}),
+	);
+}
+
+/** Brings what an agent that died was importing to an end: whole if it was whole already, else as if it had never begun. */
+export async function settleStagings(root: string): Promise<void> {
+	const found = await using(openDirectory(root, ""), (fd) => names(fd, Number.POSITIVE_INFINITY, isStaging));
+	for (const name of found) await settle(root, name.toString());
+}
+
+function createStaging(root: string, path: string, owner: RunnerId): Staging {
+	/** The folder of the last entry, since the next one is mostly in the same. */
+	let last: { path: string; fd: number } | undefined;
+
+	function forgetLast() {
+		if (last) closeSync(last.fd);
+		last = undefined;
+	}
+
+	/** The folder that these names lead to, made where it is missing. Closed by the next call. */
+	function folder(parents: readonly Buffer[]): number {
+		const wanted = joinNames(parents);
+		const key = wanted.toString("latin1");
+		if (last?.path === key) return last.fd;
+		forgetLast();
+		let fd = openDirectory(root, `${path}/${parts.filling}`);
+		try {
+			const direct = openOrNull(fd, wanted);
+			if (direct !== null) {
+				closeSync(fd);
+				fd = direct;
+			} else {
+				for (const name of parents) {
+					const next = openOrNull(fd, name) ?? makeOwned(fd, name, 0o755, owner);
+					closeSync(fd);
+					fd = next;
+				}
+			}
+		} catch (error) {
+			closeSync(fd);
+			throw error;
+		}
+		last = { path: key, fd };
+		return fd;
+	}
+
+	function split(whole: readonly Buffer[]): { directory: number; name: Buffer } {
+		const name = whole.at(-1);
+		if (!name) throw new RepldockError("invalid_archive", "The archive holds an entry without a name.");
+		return { directory: folder(whole.slice(0, -1)), name };
+	}
+
+	/** A later entry of the same name replaces an earlier one, folders aside. */
+	function clear(directory: number, name: Buffer) {
+		try {
+			unlinkSync(entryPathOf(directory, name));
+		} catch (error) {
+			const { code } = error as NodeJS.ErrnoException;
+			if (code === "EISDIR") throw inTheWay(name);
+			if (code !== "ENOENT") throw error;
+		}
+	}
+
+	return {
+		path,
+
+		addDirectory(whole, mode) {
+			const { directory, name } = split(whole);
+			const fd = openOrNull(directory, name) ?? makeOwned(directory, name, mode | 0o700, owner);
+			closeSync(fd);
+		},
+
+		async addFile(whole, file, content) {
+			const { directory, name } = split(whole);
+			let fd: number;
+			try {
+				fd = createChildFile(directory, name);
+			} catch (error) {
+				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+				clear(directory, name);
+				fd = createChildFile(directory, name);
+			}
+			await using(fd, async () => {
+				await writeStretches(fd, file, content);
+				fchownSync(fd, owner.uid, owner.gid);
+				fchmodSync(fd, (file.mode & 0o777) | 0o600);
+				futimesSync(fd, file.modifiedAtMs / 1000, file.modifiedAtMs / 1000);
+			});
+		},
+
+		addLink(whole, target) {
+			const { directory, name } = split(whole);
+			clear(directory, name);
+			symlinkSync(target, entryPathOf(directory, name));
+			lchownSync(entryPathOf(directory, name), owner.uid, owner.gid);
+		},
+
+		addName(whole, existing) {
+			const source = existing.at(-1);
+			if (!source) throw new RepldockError("invalid_archive", "The archive holds a link without a target.");
+			const base = openDirectory(root, `${path}/${parts.filling}`);
+			try {
+				const from = openDirectoryBelow(base, joinNames(existing.slice(0, -1)));
+				try {
+					const { directory, name } = split(whole);
+					if (whole.length === existing.length && joinNames(whole).equals(joinNames(existing))) return;
+					clear(directory, name);
+					linkSync(entryPathOf(from, source), entryPathOf(directory, name));
+				} finally {
+					closeSync(from);
+				}
+			} finally {
+				closeSync(base);
+			}
+		},
+
+		replaceAll: () =>
+			withFileErrors(async () => {
+				forgetLast();
+				await using(openDirectory(root, ""), (rootFd) =>
+					using(openChildDirectory(rootFd, path), async (fd) => {
+						await requireFiles(fd);
+						await using(makeOwned(fd, Buffer.from(parts.old), 0o700, owner), (oldFd) => moveAll(rootFd, oldFd));
+						await unwrap(fd, parts.ready);
+						await using(openChildDirectory(fd, parts.ready), (readyFd) => moveAll(readyFd, rootFd));
+					}),
+				);
+			}),
+
+		publish: (parent, name) =>
+			withFileErrors(async () => {
+				forgetLast();
+				return using(openDirectory(root, path), (fd) =>
+					using(openDirectory(root, parent), async (parentFd) => {
+						await requireFiles(fd);
+						await unwrap(fd, parts.whole);
+						const source = entryPath(fd, parts.whole);
+						for (let attempt = 1; attempt <= mostNamesTried; attempt += 1) {
+							const chosen = attempt === 1 ? name : `${name} ${attempt}`;
+							try {
+								renameWithoutReplacing(source, entryPath(parentFd, chosen));
+								return parent === "" ? chosen : `${parent}/${chosen}`;
+							} catch (error) {
+								if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+							}
+						}
+						throw new RepldockError("already_exists", `There are too many folders named “${name}” here.`);
+					}),
+				);
+			}),
+
+		async discard() {
+			forgetLast();
+			await settle(root, path);
+		},
+	};
+}
+
+/** Carries a staging folder on to its end, or back to its beginning, and removes it. */
+async function settle(root: string, path: string): Promise<void> {
+	await using(openDirectory(root, ""), async (rootFd) => {
+		const fd = openOrNull(rootFd, Buffer.from(path));
+		if (fd === null) return;
+		await using(fd, async () => {
+			const way = openReadable(fd, parts.ready) ?? openReadable(fd, parts.old);
+			if (way !== null) await using(way, () => moveAll(way, rootFd));
+		});
+		await removeEntry(root, path);
+	});
+}
+
+/** Moves all entries but stagings. What a program put in the way meanwhile is replaced, or kept under another name. */
+async function moveAll(from: number, to: number): Promise<void> {
+	for (;;) {
+		const found = await names(from, batchSize, (name) => !isStaging(name));
+		if (found.length === 0) return;
+		for (const name of found) moveOne(from, to, name);
+	}
+}
+
+function moveOne(from: number, to: number, name: Buffer): void {
+	try {
+		renameSync(entryPathOf(from, name), entryPathOf(to, name));
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === "ENOENT") return;
+		if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "EISDIR" && code !== "ENOTDIR") throw error;
+		const aside = Buffer.from(`moved-aside-${randomBytes(4).toString("hex")}`);
+		renameSync(entryPathOf(to, name), entryPathOf(to, aside));
+		renameSync(entryPathOf(from, name), entryPathOf(to, name));
+	}
+}
+
+/** Gives the import's files another name: those in `new`, or in its only entry if that is a folder. */
+async function unwrap(staging: number, to: string): Promise<void> {
+	const filled = openChildDirectory(staging, parts.filling);
+	await using(filled, async () => {
+		const found = await names(filled, 2, () => true);
+		const inner = entryPathOf(filled, found[0] ?? Buffer.alloc(0));
+		const isWrapped = found.length === 1 && lstatSync(inner).isDirectory();
+		renameSync(isWrapped ? inner : entryPath(staging, parts.filling), entryPath(staging, to));
+	});
+}
+
+/** @throws RepldockError `invalid_archive` */
+async function requireFiles(staging: number): Promise<void> {
+	const filled = openChildDirectory(staging, parts.filling);
+	await using(filled, async () => {
+		if ((await names(filled, 1, () => true)).length > 0) return;
+		throw new RepldockError("invalid_archive", "There are no files in it.");
+	});
+}
+
+async function names(directory: number, most: number, passes: (name: Buffer) => boolean): Promise<Buffer[]> {
+	const found: Buffer[] = [];
+	for await (const entry of await opendir(descriptorPath(directory), { encoding: "latin1", bufferSize: 256 })) {
+		const name = Buffer.from(entry.name, "latin1");
+		if (passes(name)) found.push(name);
+		if (found.length >= most) break;
+	}
+	return found;
+}
+
+function isStaging(name: Buffer): boolean {
+	return stagingPattern.test(name.toString("latin1"));
+}
+
+/** @returns null when there is nothing of that name. @throws RepldockError when it is a link or a file. */
+function openOrNull(directory: number, path: Buffer): number | null {
+	try {
+		return openDirectoryBelow(directory, path);
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === "ENOENT") return null;
+		if (code === "ELOOP" || code === "ENOTDIR") throw inTheWay(path);
+		throw error;
+	}
+}
+
+function openReadable(directory: number, name: string): number | null {
+	try {
+		return openChildDirectory(directory, name);
+	} catch (error) {
+		// A file or link of that name is none of our making.
+		if (["ENOENT", "ENOTDIR", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) return null;
+		throw error;
+	}
+}
+
+/** Makes a folder. Its mode is set through a descriptor: by its name, a program could have put a link in its place. */
+function makeOwned(directory: number, name: Buffer, mode: number, owner: RunnerId): number {
+	mkdirSync(entryPathOf(directory, name), 0o700);
+	const fd = openChildDirectory(directory, name);
+	try {
+		fchownSync(fd, owner.uid, owner.gid);
+		fchmodSync(fd, mode & 0o777);
+		return fd;
+	} catch (error) {
+		closeSync(fd);
+		throw error;
+	}
+}
+
+async function writeStretches(fd: number, file: NewFile, content: AsyncIterable<Buffer>): Promise<void> {
+	const stretches = file.stretches.values();
+	let stretch = stretches.next().value;
+	let at = stretch?.start ?? 0;
+	for await (const chunk of content) {
+		for (let written = 0; written < chunk.length; ) {
+			while (stretch && at >= stretch.end) {
+				stretch = stretches.next().value;
+				at = stretch?.start ?? at;
+			}
+			const most = stretch ? stretch.end - at : 0;
+			if (most === 0) throw new RepldockError("invalid_archive", "A file in the archive is longer than it says.");
+			const length = Math.min(chunk.length - written, most);
+			const { bytesWritten } = await writeAsync(fd, chunk, written, length, at);
+			written += bytesWritten;
+			at += bytesWritten;
+		}
+	}
+	ftruncateSync(fd, file.size);
+}
+
+function joinNames(names: readonly Buffer[]): Buffer {
+	return Buffer.from(names.map((name) => name.toString("latin1")).join("/"), "latin1");
+}
+
+function inTheWay(name: Buffer): RepldockError {
+	const shown = JSON.stringify(name.subarray(-80).toString("utf8"));
+	return new RepldockError(
+		"invalid_archive",
+		`The archive holds ${shown} twice, once as a folder and once as a file or link. Pack it anew.`,
+	);
+}
