@@ -1,11 +1,14 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { openFolderStore } from "@repldock/objects";
 import { consolePtyId, type DesiredPlacement } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
 import { z } from "zod";
+import { createCheckpoints } from "./checkpoints/checkpoints.ts";
 import { openClusterTable } from "./cluster-routes.ts";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
 import { type ControlClient, connectControl } from "./control/client.ts";
+import { createManifestQuestions } from "./control/manifests.ts";
 import { createVisitQuestions } from "./control/visits.ts";
 import { readAccessSecret } from "./gateway/access.ts";
 import { createGateway } from "./gateway/gateway.ts";
@@ -17,6 +20,7 @@ import { createEngine } from "./host/engine.ts";
 import { openProjectFiles } from "./host/files/project-files.ts";
 import { readListeningPorts } from "./host/listening-ports.ts";
 import { exposeLocalhost } from "./host/localhost-ports.ts";
+import { createSnapshots } from "./host/snapshots.ts";
 import { mappedRunnerId } from "./host/subordinate-ids.ts";
 import { createVolumes } from "./host/volumes.ts";
 import type { Engine } from "./host.ts";
@@ -55,12 +59,31 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
 	});
 
+	const nodeToken = (await readFile(paths.nodeToken, "utf8")).trim();
+	let control: ControlClient | undefined;
+	let welcome: StoredWelcome | null = await readWelcome(paths.welcome);
 	const engine = createEngine({ socketPath: paths.engineSocket, log });
 	await ensureImage(engine, config, paths, log);
 	const owner = await mappedRunnerId();
 	const volumes = createVolumes({ mountPoint: volumeStore(config, paths).mountPoint, owner });
 	await volumes.reclaim();
 	await mkdir(paths.documents, { recursive: true, mode: 0o700 });
+
+	const site = { siteUrl: config.siteUrl, siteSocket: config.siteSocket, nodeToken };
+	const checkpoints = await createCheckpoints({
+		store: await openFolderStore(paths.objects),
+		snapshots: createSnapshots(volumeStore(config, paths).mountPoint),
+		volumes,
+		stateFile: paths.checkpoints,
+		nodeId: () => welcome?.nodeId ?? null,
+		placement: (projectId) => placements.find(projectId),
+		writeDocuments: async (projectId) => (await workspaces.present(projectId)?.documents.saveAll()) ?? true,
+		manifest: createManifestQuestions(site).manifest,
+		report: (durable) => control?.reportCheckpoints(durable),
+		onDurability: (projectId) => workspaces.present(projectId)?.durabilityChanged(),
+		log,
+	});
+	await checkpoints.recover();
 
 	const edge = createEdge({ socketPath: paths.edgeSocket, log });
 	const requests = createRequestLog({
@@ -71,10 +94,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	});
 	const holder = createHolderClient({ socketPath: paths.holderControl, log });
 	const accessSecret = await readAccessSecret(paths.accessSecret);
-	const nodeToken = (await readFile(paths.nodeToken, "utf8")).trim();
 	const programs = createPrograms(holder);
-	let control: ControlClient | undefined;
-	let welcome: StoredWelcome | null = await readWelcome(paths.welcome);
 
 	const cluster = await openClusterTable({ file: paths.clusterRoutes, ownAddress: config.edgeAddress, log });
 	cleanup.push("the cluster's routes", () => cluster.settled());
@@ -86,11 +106,14 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		templatesDirectory: config.templatesDirectory,
 		slots: config.slots,
 		stateFile: paths.desired,
+		restoreVolume: checkpoints.restore,
 		onChange(projectId) {
 			const life = placements.life(projectId);
 			if (life.state === "stopped") void endPrograms(projectId);
+			if (life.state === "stopped" || life.state === "paused") makeDurable();
 			if (placements.find(projectId)?.want === "purged") {
 				void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
+				void checkpoints.forget(projectId).catch(reportTo(log, "snapshots were kept"));
 				void removeDocuments(paths.documents, projectId).catch(reportTo(log, "documents were kept"));
 				void requests.remove(projectId).catch(reportTo(log, "visitors' requests were kept"));
 			}
@@ -133,6 +156,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 			return openProjectFiles(volumes.path(projectId), owner);
 		},
 		diskUsage: volumes.usage,
+		durability: checkpoints.durability,
 		containerState: placements.life,
 		container: placements.present,
 		async ensureRunning(projectId) {
@@ -149,6 +173,8 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		onOpened: (projectId) => cameBack(projectId),
 	};
 	const workspaces = createWorkspaces(workspaceDependencies);
+	// After the workspaces have written all that people typed.
+	cleanup.push("checkpoints", () => checkpoints.close());
 	cleanup.push("workspaces", () => workspaces.close());
 
 	const runner = createRunner(workspaceDependencies, workspaces);
@@ -198,7 +224,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		siteOrigins: () => welcome?.siteOrigins ?? [],
 		findPlacement: placements.find,
 		waitForPlacement: placements.wait,
-		visitorByToken: createVisitQuestions({ siteUrl: config.siteUrl, siteSocket: config.siteSocket, nodeToken }),
+		visitorByToken: createVisitQuestions(site),
 		lookUpSlug: routes.lookUp,
 		workspaces,
 		runner,
@@ -206,6 +232,10 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		wakeTimeoutMs: config.wakeTimeoutMs,
 		requests,
 	});
+
+	function makeDurable() {
+		void checkpoints.round().catch(reportTo(log, "volumes were not made durable"));
+	}
 
 	/** Forgets terminals and ends the console's run of a container that is gone. */
 	function endPrograms(projectId: string): Promise<void> {
@@ -280,9 +310,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	});
 
 	control = connectControl({
-		siteUrl: config.siteUrl,
-		siteSocket: config.siteSocket,
-		nodeToken,
+		...site,
 		name: config.nodeName,
 		gatewayUrl: gatewayUrl(config),
 		edgeAddress: config.edgeAddress,
@@ -291,9 +319,11 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		onWelcome(latest) {
 			welcome = latest;
 			tellOrigins();
+			checkpoints.reports.tellAgain();
 			routes.setHopSecret(latest.edgeSecret);
 			void writeWelcome(paths.welcome, latest).catch(reportTo(log, "the site's welcome was not kept"));
 		},
+		onCheckpointsRecorded: (recorded) => checkpoints.reports.recorded(recorded),
 		onRoutes: (elsewhere) => routes.setElsewhere(elsewhere),
 		onDesired(desired) {
 			const before = new Map(placements.projects().map((id) => [id, placements.find(id)?.rightsVersion]));
@@ -309,6 +339,9 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		log,
 	});
 	cleanup.push("control", () => control?.close());
+
+	const checkpointTimer = setInterval(makeDurable, config.checkpointEveryMs);
+	cleanup.push("checkpoint timer", () => clearInterval(checkpointTimer));
 
 	const sleepTimer = setInterval(lookAtUse, sleepCheckEveryMs(config));
 	cleanup.push("sleep", () => clearInterval(sleepTimer));

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { manifestsPath, unnamedObjectsPath, visitsPath } from "@repldock/protocol";
 import { createBackoff, createCleanupStack, createLog, type Logger, readConfig } from "@repldock/service";
 import { createApi } from "./api/app.ts";
 import { createAuth } from "./auth/auth.ts";
@@ -6,6 +7,7 @@ import { readSecrets } from "./auth/secrets-directory.ts";
 import { createTicketSigner } from "./auth/tickets.ts";
 import { appsAddress, databaseAddress, type SiteConfig, siteOptions } from "./config.ts";
 import { createControl } from "./control/control.ts";
+import { createNodeCheckpoints } from "./control/node-checkpoints.ts";
 import { createNodeVisits } from "./control/node-visits.ts";
 import { checkDueDomains, type DomainChecks } from "./dns/check-domain.ts";
 import { createResolver, type Resolver } from "./dns/resolver.ts";
@@ -111,8 +113,13 @@ export async function startSite(
 			log,
 		});
 		const visits = createVisits({ database, auth, ticketSigner, apps });
-		const nodeVisits = createNodeVisits({ database, nodeToken: secrets.nodeToken, log });
-		const server = createHttpServer({ api, pages, visits, nodeVisits, control, database, siteUrl, log });
+		const nodeCheckpoints = createNodeCheckpoints({ database, nodeToken: secrets.nodeToken, log });
+		const nodeQuestions = {
+			[visitsPath]: createNodeVisits({ database, nodeToken: secrets.nodeToken, log }),
+			[manifestsPath]: nodeCheckpoints.manifests,
+			[unnamedObjectsPath]: nodeCheckpoints.unnamedObjects,
+		};
+		const server = createHttpServer({ api, pages, visits, nodeQuestions, control, database, siteUrl, log });
 		// Released in reverse: control sockets first, since the server's close waits for the sockets that it handed on.
 		cleanup.push("http server", () => closeServer(server, stopGraceMs));
 		cleanup.push("control sockets", () => control.close());

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Checkpoint, CheckpointId } from "./checkpoints.ts";
 import { Elsewhere } from "./edge.ts";
 import { Problem } from "./errors.ts";
 import { NetworkPolicy, openNetwork } from "./network.ts";
@@ -29,6 +30,8 @@ export const DesiredPlacement = z.object({
 	visibility: Visibility,
 	rightsVersion: z.int(),
 	limits: Limits,
+	/** Whether checkpoints of it are in the object store: a node without its volume restores it, and never seeds it anew. */
+	stored: z.boolean().default(false),
 	network: NetworkPolicy.default(openNetwork),
 	/** While it is wanted running: neither paused nor stopped for want of use, and started with its run command. */
 	alwaysOn: z.boolean().default(false),
@@ -68,6 +71,8 @@ export const NodeToSite = z.discriminatedUnion("type", [
 	}),
 	/** Placements whose observed state changed since the last message. */
 	z.object({ type: z.literal("observed"), observed: z.array(ObservedPlacement) }),
+	/** Checkpoints that are in the object store; said again until the site has recorded them. */
+	z.object({ type: z.literal("checkpoints"), checkpoints: z.array(Checkpoint).max(1000) }),
 	z.object({ type: z.literal("heartbeat") }),
 ]);
 export type NodeToSite = z.input<typeof NodeToSite>;
@@ -91,6 +96,8 @@ export const SiteToNode = z.discriminatedUnion("type", [
 		set: z.array(Elsewhere),
 		removed: z.array(z.string()),
 	}),
+	/** These checkpoints are in the database, or their projects are gone; the node need not report them again. */
+	z.object({ type: z.literal("checkpointsRecorded"), recorded: z.array(CheckpointId) }),
 ]);
 export type SiteToNode = z.infer<typeof SiteToNode>;
 export type ClusterRoutes = Omit<Extract<SiteToNode, { type: "routes" }>, "type">;

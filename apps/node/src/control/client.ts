@@ -1,4 +1,6 @@
 import {
+	type Checkpoint,
+	type CheckpointId,
 	type ClusterRoutes,
 	controlPath,
 	type DesiredPlacement,
@@ -33,12 +35,16 @@ export interface ControlClientOptions {
 	onDesired(placements: DesiredPlacement[]): void;
 	/** Projects of other nodes. */
 	onRoutes(routes: ClusterRoutes): void;
+	/** The site has these in its database. */
+	onCheckpointsRecorded(recorded: CheckpointId[]): void;
 	log: Logger;
 }
 
 export interface ControlClient {
 	/** Tells the site of changed placements; while disconnected nothing is kept, since the greeting says it all. */
 	report(observed: ObservedPlacement[]): void;
+	/** Tells the site what is in the object store; lost while disconnected, so say it again until it is recorded. */
+	reportCheckpoints(checkpoints: readonly Checkpoint[]): void;
 	close(): void;
 }
 
@@ -110,6 +116,8 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 			options.onWelcome(message);
 		} else if (message.type === "routes") {
 			options.onRoutes(message);
+		} else if (message.type === "checkpointsRecorded") {
+			options.onCheckpointsRecorded(message.recorded);
 		} else {
 			options.onDesired(message.placements);
 		}
@@ -119,6 +127,9 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 	return {
 		report(observed) {
 			if (observed.length > 0) send({ type: "observed", observed });
+		},
+		reportCheckpoints(checkpoints) {
+			if (checkpoints.length > 0) send({ type: "checkpoints", checkpoints: [...checkpoints] });
 		},
 		close() {
 			closed = true;

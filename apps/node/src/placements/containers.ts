@@ -21,6 +21,8 @@ export interface ContainersOptions {
 	templatesDirectory: string;
 	/** Most containers at a time. */
 	slots: number;
+	/** Makes the volume of a project that came from the object store, when it is not here. */
+	restoreVolume?(placement: DesiredPlacement): Promise<void>;
 	/** A container's life took a step. */
 	onChange(projectId: string): void;
 	log: Logger;
@@ -69,9 +71,12 @@ export function createContainers(options: ContainersOptions): Containers {
 		options.onChange(projectId);
 	}
 
-	async function createVolume({ projectId, template, limits, want }: DesiredPlacement) {
+	async function createVolume(placement: DesiredPlacement) {
+		const { projectId, template, limits, want, stored } = placement;
 		// One that waited behind the removal must not bring an empty volume back, which nobody would ever remove.
 		if (want === "purged") throw new RepldockError("not_placed_here", "This project is being removed for good.");
+		// Seeding anew what has been made durable would hide it behind a template.
+		if (stored && options.restoreVolume) await options.restoreVolume(placement);
 		await volumes.create(projectId, join(options.templatesDirectory, template), limits.diskBytes);
 	}
 

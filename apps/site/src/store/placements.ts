@@ -71,6 +71,9 @@ const provedDomains = sql<string[]>`ARRAY(
 	SELECT domains.name FROM domains
 	WHERE domains.project_id = placements.project_id AND domains.verified_at IS NOT NULL ORDER BY domains.name)`;
 
+const hasCheckpoints = sql<boolean>`EXISTS (
+	SELECT FROM durable_checkpoints WHERE durable_checkpoints.project_id = placements.project_id)`;
+
 /** All that one node is to hold, by project id. */
 export async function listDesired(database: Database, nodeId: string): Promise<DesiredPlacement[]> {
 	const rows = await database
@@ -93,6 +96,7 @@ export async function listDesired(database: Database, nodeId: string): Promise<D
 			"projects.pids",
 			"projects.diskBytes",
 			provedDomains.as("domains"),
+			hasCheckpoints.as("stored"),
 			"projects.alwaysOn",
 			"projects.networkMode",
 			"projects.allowedDomains",

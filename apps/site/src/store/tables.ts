@@ -1,4 +1,4 @@
-import type { NetworkMode, NetworkRestriction } from "@repldock/protocol";
+import type { CheckpointKind, NetworkMode, NetworkRestriction } from "@repldock/protocol";
 import type { ColumnType, Generated } from "kysely";
 
 /**
@@ -15,6 +15,8 @@ export interface Tables {
 	projects: ProjectsTable;
 	placements: PlacementsTable;
 	domains: DomainsTable;
+	checkpoints: CheckpointsTable;
+	durableCheckpoints: { projectId: string; generation: number; sequence: number };
 }
 
 export type Role = "admin" | "user";
@@ -107,4 +109,20 @@ interface PlacementsTable {
 	/** JSON. Written as text, read as what the driver parsed. */
 	observedProblem: ColumnType<unknown, string | null, string | null>;
 	observedAt: Date | null;
+}
+
+interface CheckpointsTable {
+	projectId: string;
+	generation: number;
+	sequence: number;
+	parentGeneration: number | null;
+	parentSequence: number | null;
+	kind: CheckpointKind;
+	name: string | null;
+	takenAt: Date;
+	objectKey: string;
+	start: number;
+	bytes: number;
+	sha256: Buffer;
+	recovered: boolean;
 }
