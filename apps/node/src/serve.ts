@@ -5,6 +5,7 @@ import { consolePtyId, type DesiredPlacement } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
 import { z } from "zod";
 import { createCheckpoints } from "./checkpoints/checkpoints.ts";
+import { collectGarbage } from "./checkpoints/garbage.ts";
 import { openClusterTable } from "./cluster-routes.ts";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
 import { type ControlClient, connectControl } from "./control/client.ts";
@@ -45,6 +46,10 @@ const sleepCheckMs = { least: 250, most: 15_000 };
 /** A screenful of a console's output, its colours included. */
 const consoleTailBytes = 16 * 1024;
 
+/** How often objects that nothing needs are looked for, and how old they are before they go. */
+const garbageEveryMs = 6 * 60 * 60 * 1000;
+const garbageAgeMs = 24 * 60 * 60 * 1000;
+
 /** Longest time that one request may take to arrive. */
 const uploadMostMs = 6 * 60 * 60 * 1000;
 
@@ -70,15 +75,17 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	await mkdir(paths.documents, { recursive: true, mode: 0o700 });
 
 	const site = { siteUrl: config.siteUrl, siteSocket: config.siteSocket, nodeToken };
+	const store = await openFolderStore(paths.objects);
+	const manifests = createManifestQuestions(site);
 	const checkpoints = await createCheckpoints({
-		store: await openFolderStore(paths.objects),
+		store,
 		snapshots: createSnapshots(volumeStore(config, paths).mountPoint),
 		volumes,
 		stateFile: paths.checkpoints,
 		nodeId: () => welcome?.nodeId ?? null,
 		placement: (projectId) => placements.find(projectId),
 		writeDocuments: async (projectId) => (await workspaces.present(projectId)?.documents.saveAll()) ?? true,
-		manifest: createManifestQuestions(site).manifest,
+		manifest: manifests.manifest,
 		report: (durable) => control?.reportCheckpoints(durable),
 		onDurability: (projectId) => workspaces.present(projectId)?.durabilityChanged(),
 		log,
@@ -342,6 +349,18 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 
 	const checkpointTimer = setInterval(makeDurable, config.checkpointEveryMs);
 	cleanup.push("checkpoint timer", () => clearInterval(checkpointTimer));
+
+	const garbageTimer = setInterval(() => void tidyStore(), garbageEveryMs);
+	cleanup.push("garbage", () => clearInterval(garbageTimer));
+	function tidyStore() {
+		return collectGarbage({
+			store,
+			olderThanMs: garbageAgeMs,
+			unnamed: manifests.unnamed,
+			unreported: () => new Set(checkpoints.reports.unreported().map(({ key }) => key)),
+			log,
+		}).catch(reportTo(log, "the object store was not tidied"));
+	}
 
 	const sleepTimer = setInterval(lookAtUse, sleepCheckEveryMs(config));
 	cleanup.push("sleep", () => clearInterval(sleepTimer));

@@ -16,6 +16,7 @@ CREATE TABLE checkpoints (
 	sha256 bytea NOT NULL,
 	-- Its node had lost the project to another one: kept for its owner, never the project's present state.
 	recovered boolean NOT NULL,
+	recorded_at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (project_id, generation, sequence),
 	CHECK ((parent_generation IS NULL) = (parent_sequence IS NULL))
 );

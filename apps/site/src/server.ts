@@ -142,7 +142,11 @@ export async function startSite(
 function startJanitor(database: Database, config: SiteConfig, log: Logger): () => Promise<void> {
 	let underWay = Promise.resolve();
 	const run = () => {
-		underWay = tidy(database, config.trashTimeMs)
+		underWay = tidy(database, config.trashTimeMs, {
+			allMs: config.versionsAllMs,
+			hourlyMs: config.versionsHourlyMs,
+			dailyMs: config.versionsDailyMs,
+		})
 			.then((outcome) => {
 				if (outcome && outcome.begun + outcome.removed > 0) log.info(outcome, "trash is being purged");
 			})

@@ -3,8 +3,9 @@ import { chmod, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile
 import { join } from "node:path";
 import { ObjectStoreError } from "@repldock/objects";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { collectGarbage } from "../../src/checkpoints/garbage.ts";
 import { readPack } from "../../src/checkpoints/pack.ts";
-import { findLeftovers } from "../host/machine.ts";
+import { findLeftovers, log } from "../host/machine.ts";
 import { type CheckpointNode, type Cluster, keysOf, namesIn, startCluster } from "./rig.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -200,4 +201,30 @@ test("an agent that died goes on with what is durable, and clears away what is n
 	expect(cluster.chainOf(id)).toHaveLength(1);
 	await one.checkpoints.forget(id);
 	expect(await snapshotsOf(one, id)).toEqual([]);
+});
+
+test("only old objects that no manifest names are removed, and none while the site cannot say which", async () => {
+	const { id } = await makeProject();
+	await one.checkpoints.round();
+	const before = await keysOf(cluster.store, "");
+	const named = new Set([...cluster.recorded.values()].map(({ key }) => key));
+	const [told, untold] = ["packs/dead/000000000000001-0", "packs/dead/000000000000002-0"];
+	for (const key of [told, untold, "backups/1"]) await cluster.store.put(key, Buffer.from("left behind"));
+	const options = {
+		store: cluster.store,
+		olderThanMs: -60_000,
+		unnamed: async (keys: readonly string[]) => keys.filter((key) => !named.has(key)),
+		unreported: () => new Set([untold]),
+		log,
+	};
+	const outage = () => Promise.reject(new Error("the site does not answer"));
+	await expect(collectGarbage({ ...options, unnamed: outage })).rejects.toThrow();
+	expect(await collectGarbage({ ...options, olderThanMs: 60_000 })).toBe(0);
+	await collectGarbage(options);
+	const left = await keysOf(cluster.store, "");
+	expect(left).toContain(untold);
+	expect(left).toContain("backups/1");
+	expect(left).not.toContain(told);
+	expect(left).toEqual(expect.arrayContaining(before.filter((key) => named.has(key))));
+	expect(left).toEqual(expect.arrayContaining(cluster.chainOf(id).map(({ key }) => key)));
 });

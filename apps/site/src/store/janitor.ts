@@ -1,18 +1,20 @@
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
 import { purgeTrash } from "./projects.ts";
+import { thinCheckpoints, type VersionTimes } from "./thinning.ts";
 
 /** Any fixed number other than the migrations' one. */
 const janitorLock = 7_210_002;
 
 /**
- * Removes what is past its time: the trash, ended sessions, spent links. Of several instances that come at once one
+ * Removes what is past its time: the trash, ended sessions, spent links, old versions. Of several instances that come at once one
  * does it.
  * @returns null when another one is at it.
  */
 export async function tidy(
 	database: Database,
 	trashTimeMs: number,
+	versionTimes: VersionTimes,
 ): Promise<{ begun: number; removed: number } | null> {
 	return database.connection().execute(async (connection) => {
 		const { rows } = await sql<{ locked: boolean }>`
@@ -21,6 +23,7 @@ export async function tidy(
 		try {
 			await sql`DELETE FROM sessions WHERE expires_at < now()`.execute(connection);
 			await sql`DELETE FROM operator_links WHERE expires_at < now()`.execute(connection);
+			await thinCheckpoints(connection, versionTimes);
 			return await purgeTrash(connection, trashTimeMs);
 		} finally {
 			await sql`SELECT pg_advisory_unlock(${sql.lit(janitorLock)})`.execute(connection);

@@ -125,4 +125,5 @@ interface CheckpointsTable {
 	bytes: number;
 	sha256: Buffer;
 	recovered: boolean;
+	recordedAt: Generated<Date>;
 }
