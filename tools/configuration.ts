@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { nodeOptions } from "../apps/node/src/config.ts";
 import { siteOptions } from "../apps/site/src/config.ts";
+import { objectOptions } from "../packages/objects/src/index.ts";
 import type { OptionTable } from "../packages/service/src/index.ts";
 
 /** Writes docs/CONFIGURATION.md from the option tables; with `--check` it only says whether the file is up to date. */
@@ -11,7 +12,7 @@ export function renderConfiguration(): string {
 	return `# Configuration
 
 Every option is an environment variable of \`./repldock up\`. This page is generated from the option tables
-(\`apps/site/src/config.ts\`, \`apps/node/src/config.ts\`) by \`node tools/configuration.ts\`.
+(\`apps/site/src/config.ts\`, \`apps/node/src/config.ts\`, \`packages/objects/src/options.ts\`) by \`node tools/configuration.ts\`.
 
 Sizes take a binary suffix (\`512M\`, \`1G\`), times a unit (\`500ms\`, \`30s\`, \`15m\`, \`12h\`, \`7d\`). Command line options
 win over variables: \`--data\` is \`REPLDOCK_DATA\`, \`--http-port\` is \`REPLDOCK_HTTP_PORT\`. \`up\` itself also reads
@@ -24,6 +25,12 @@ ${section(siteOptions)}
 ## Node
 
 ${section(nodeOptions)}
+
+## Object store
+
+Read by \`backup\`, \`restore\` and whatever keeps files in objects. \`docs/STORAGE.md\` says how to set up a bucket.
+
+${section(objectOptions)}
 `;
 }
 

@@ -90,14 +90,14 @@ export function createBucket(pageKeys: number) {
 		const page = keys.slice(0, most);
 		const contents = page.map((key) => {
 			const { body, tag, modifiedAt } = objects.get(key) as Stored;
-			return `<Contents><Key>${escape(key)}</Key><LastModified>${modifiedAt.toISOString()}</LastModified><ETag>&quot;${tag}&quot;</ETag><Size>${body.length}</Size></Contents>`;
+			return `<Contents><Key>${escapeXml(key)}</Key><LastModified>${modifiedAt.toISOString()}</LastModified><ETag>&quot;${tag}&quot;</ETag><Size>${body.length}</Size></Contents>`;
 		});
 		const next =
 			keys.length > most
 				? `<NextContinuationToken>${Buffer.from(page.at(-1) ?? "").toString("base64url")}</NextContinuationToken>`
 				: "";
 		return xml(
-			`<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Prefix>${escape(prefix)}</Prefix><IsTruncated>${keys.length > most}</IsTruncated>${contents.join("")}${next}</ListBucketResult>`,
+			`<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Prefix>${escapeXml(prefix)}</Prefix><IsTruncated>${keys.length > most}</IsTruncated>${contents.join("")}${next}</ListBucketResult>`,
 		);
 	}
 
@@ -111,11 +111,11 @@ export function createBucket(pageKeys: number) {
 		const page = found.slice(0, pageKeys);
 		const entries = page.map(
 			({ id, key, initiatedAt }) =>
-				`<Upload><Key>${escape(key)}</Key><UploadId>${id}</UploadId><Initiated>${initiatedAt.toISOString()}</Initiated></Upload>`,
+				`<Upload><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId><Initiated>${initiatedAt.toISOString()}</Initiated></Upload>`,
 		);
 		const last = page.at(-1);
 		return xml(
-			`<ListMultipartUploadsResult><IsTruncated>${found.length > page.length}</IsTruncated><NextKeyMarker>${escape(last?.key ?? "")}</NextKeyMarker><NextUploadIdMarker>${last?.id ?? ""}</NextUploadIdMarker>${entries.join("")}</ListMultipartUploadsResult>`,
+			`<ListMultipartUploadsResult><IsTruncated>${found.length > page.length}</IsTruncated><NextKeyMarker>${escapeXml(last?.key ?? "")}</NextKeyMarker><NextUploadIdMarker>${last?.id ?? ""}</NextUploadIdMarker>${entries.join("")}</ListMultipartUploadsResult>`,
 		);
 	}
 
@@ -183,6 +183,6 @@ function md5(body: Buffer): Buffer {
 	return createHash("md5").update(body).digest();
 }
 
-function escape(text: string): string {
+function escapeXml(text: string): string {
 	return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

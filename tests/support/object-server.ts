@@ -69,7 +69,7 @@ export async function startObjectServer(
 	async function serve(incoming: IncomingMessage, outgoing: ServerResponse) {
 		const chunks: Buffer[] = [];
 		for await (const chunk of incoming) chunks.push(chunk);
-		let body = Buffer.concat(chunks);
+		let body: Buffer = Buffer.concat(chunks);
 		const method = incoming.method ?? "";
 		const url = new URL(incoming.url ?? "/", "http://store");
 		const path = decodeURIComponent(url.pathname.slice(1));
@@ -162,7 +162,8 @@ function send(
 	if (fault === "stall") outgoing.write(half);
 	else if (fault === "cut") outgoing.write(half, () => outgoing.destroy());
 	else if (fault === "trickle") {
-		const timer = setInterval(() => outgoing.write("x"), 10);
+		let sent = 0;
+		const timer = setInterval(() => sent < half.length && outgoing.write(body.subarray(sent, ++sent)), 10);
 		outgoing.once("close", () => clearInterval(timer));
 	} else outgoing.end(body);
 }

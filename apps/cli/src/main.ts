@@ -1,9 +1,11 @@
 import { RepldockConfigError } from "@repldock/service";
+import { backup } from "./commands/backup.ts";
 import { bench } from "./commands/bench.ts";
 import { doctor } from "./commands/doctor.ts";
 import { down } from "./commands/down.ts";
 import { logs } from "./commands/logs.ts";
 import { restart } from "./commands/restart.ts";
+import { restore } from "./commands/restore.ts";
 import { status } from "./commands/status.ts";
 import { test } from "./commands/test.ts";
 import { supervise, up } from "./commands/up.ts";
@@ -17,6 +19,8 @@ const commands: Record<string, (settings: Settings) => Promise<number>> = {
 	logs,
 	restart,
 	doctor,
+	backup,
+	restore,
 	test,
 	bench,
 	supervise,
@@ -30,6 +34,8 @@ const usage = `Usage: ./repldock COMMAND [options]
   logs [SERVICE]     the end of the logs (--follow to stay)
   restart SERVICE    restart one program: site, agent, holder, edge, engine, postgres
   doctor             what is missing or wrong on this machine, and what mends it
+  backup             save accounts, projects and secrets to an object store (--to)
+  restore            fill an empty data directory from a backup (--from)
   test [FILTER]      run the test suite
   bench NAME         measure: run-latency, terminal, idle-memory
 
@@ -37,7 +43,9 @@ Options
   --detach, -d       up: stay in the background
   --data DIR         where everything is kept (default /var/lib/repldock)
   --http-port N      the port that people visit (default 8080)
-  --json             up, status, doctor, bench: for programs
+  --json             up, status, doctor, backup, bench: for programs
+  --to, --from URL   backup, restore: folder:/path or s3://bucket/prefix
+  --time TIME        restore: which backup (default the newest)
   --follow, -f       logs: go on as they grow
 
 docs/CONFIGURATION.md lists the environment variables.`;

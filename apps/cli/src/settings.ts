@@ -20,6 +20,10 @@ export interface Settings {
 	detach: boolean;
 	json: boolean;
 	follow: boolean;
+	/** backup: where to; restore: where from, and which of the backups there. */
+	to: string | undefined;
+	from: string | undefined;
+	time: string | undefined;
 	words: string[];
 }
 
@@ -71,6 +75,9 @@ export function readSettings(commandArguments: string[], environment: NodeJS.Pro
 		detach: values.detach ?? false,
 		json: values.json ?? false,
 		follow: values.follow ?? false,
+		to: values.to,
+		from: values.from,
+		time: values.time,
 		words: positionals,
 	};
 }
@@ -85,6 +92,9 @@ function parse(commandArguments: string[]) {
 			detach: { type: "boolean", short: "d" },
 			json: { type: "boolean" },
 			follow: { type: "boolean", short: "f" },
+			to: { type: "string" },
+			from: { type: "string" },
+			time: { type: "string" },
 		},
 	});
 }

@@ -14,6 +14,9 @@ const incomingName = ".incoming";
 
 const readBytes = 256 * 1024;
 
+/** How often a directory may vanish between its making and the renaming into it. */
+const mostAttempts = 100;
+
 /**
  * Objects as files of a folder, each with its sum in a seal behind its bytes (`seal.ts`). An object is written aside,
  * synced, renamed to its name, and the directory is synced: after a crash it is there whole or not at all.
@@ -48,28 +51,33 @@ export async function openFolderStore(path: string): Promise<ObjectStore> {
 	async function openObject(key: string): Promise<FileHandle> {
 		const file = fileOf(key);
 		try {
-			return await open(file, "r");
+			const handle = await open(file, "r");
+			if ((await handle.stat()).isFile()) return handle;
+			await handle.close();
 		} catch (error) {
 			if (!["ENOENT", "ENOTDIR"].includes(errorCode(error) ?? "")) throw folderError(error, root);
 			await assertPresent();
-			throw notFound(key);
 		}
+		throw notFound(key);
 	}
 
 	/** Gives a finished file its name. A directory may be removed as empty between its making and the renaming. */
 	async function publish(temporary: string, file: string) {
 		for (let attempt = 1; ; attempt += 1) {
-			const made = await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+			let made: string | undefined;
 			try {
+				made = await mkdir(dirname(file), { recursive: true, mode: 0o700 });
 				await rename(temporary, file);
-				for (let directory = dirname(file); ; directory = dirname(directory)) {
-					await syncDirectory(directory);
-					// New directories are names in older ones, up to the one that holds the first new one.
-					if (made === undefined || directory === dirname(made)) return;
-				}
 			} catch (error) {
-				if (errorCode(error) !== "ENOENT" || attempt === 5) throw error;
+				if (errorCode(error) !== "ENOENT" || attempt === mostAttempts) throw error;
 				await assertPresent();
+				continue;
+			}
+			for (let directory = dirname(file); ; directory = dirname(directory)) {
+				// Gone already: somebody removed the object, and its directory as an empty one.
+				await syncDirectory(directory).catch(goneMeanwhile);
+				// New directories are names in older ones, up to the one that holds the first new one.
+				if (made === undefined || directory === dirname(made)) return;
 			}
 		}
 	}

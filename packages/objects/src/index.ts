@@ -1,4 +1,12 @@
+export * from "./copy.ts";
+export * from "./count.ts";
 export * from "./errors.ts";
 export * from "./folder.ts";
 export { checkKey, checkPrefix, compareKeys, isKey, mostKeyBytes } from "./keys.ts";
+export * from "./open.ts";
+export * from "./options.ts";
+export * from "./price.ts";
+export type { S3Options, S3Times } from "./s3/client.ts";
+export * from "./s3/store.ts";
+export * from "./scrub.ts";
 export * from "./store.ts";

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { createCleanupStack, createLog } from "@repldock/service";
 import { z } from "zod";
+import { assertRestored } from "../backup/unfinished.ts";
 import { buildSite, buildToolchain } from "../machine/builds.ts";
 import { installPackages, missingPackages, servicePackages } from "../machine/packages.ts";
 import { repository, type Settings } from "../settings.ts";
@@ -29,6 +30,7 @@ export async function up(settings: Settings): Promise<number> {
 		return waitUntilRunning(settings);
 	}
 	requireRoot();
+	assertRestored(settings.data);
 	await makeReady(settings);
 	return settings.detach ? startDetached(settings) : supervise(settings);
 }

@@ -5,7 +5,7 @@ import { runCommand } from "@repldock/service";
 import { chownTo, systemUser } from "./users.ts";
 
 /** The directory of the newest PostgreSQL that Debian installed. @throws Error when there is none. */
-async function programDirectory(): Promise<string> {
+export async function programDirectory(): Promise<string> {
 	const root = "/usr/lib/postgresql";
 	const versions = existsSync(root) ? await readdir(root) : [];
 	const newest = versions.map(Number).sort((a, b) => b - a)[0];

@@ -231,8 +231,10 @@ async function siteService(
 }
 
 export function siteEnvironment(settings: Settings, databaseUrl: string): Record<string, string> {
+	// The site holds no files: it has no need of the object store's keys.
+	const withoutStore = Object.entries(settings.environment).filter(([name]) => !name.startsWith("REPLDOCK_S3_"));
 	return {
-		...settings.environment,
+		...Object.fromEntries(withoutStore),
 		NODE_ENV: "production",
 		DATABASE_URL: databaseUrl,
 		REPLDOCK_SITE_SOCKET: join(settings.run, "site.sock"),

@@ -7,7 +7,7 @@ import { createBackoff } from "@repldock/service";
 import { AwsV4Signer } from "aws4fetch";
 import { ObjectStoreError } from "../errors.ts";
 import { textOf } from "./body.ts";
-import { errorOf, S3Error } from "./errors.ts";
+import { errorOf, isPassing } from "./errors.ts";
 
 export interface S3Options {
 	/** Such as `https://<account>.r2.cloudflarestorage.com`. */
@@ -177,9 +177,4 @@ export function createS3Client(options: S3Options): S3Client {
 				return { ...answer, body };
 			}),
 	};
-}
-
-function isPassing(error: unknown): boolean {
-	if (error instanceof S3Error) return error.isPassing;
-	return error instanceof ObjectStoreError && error.code === "unavailable";
 }

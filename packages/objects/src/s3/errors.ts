@@ -16,6 +16,12 @@ export class S3Error extends ObjectStoreError {
 	}
 }
 
+/** Whether the same request may succeed in a moment. */
+export function isPassing(error: unknown): boolean {
+	if (error instanceof S3Error) return error.isPassing;
+	return error instanceof ObjectStoreError && error.code === "unavailable";
+}
+
 /** Codes with a status below 500 that pass by themselves: the bytes or the connection suffered on the way. */
 const passingCodes = new Set([
 	"BadDigest",

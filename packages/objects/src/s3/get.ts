@@ -4,6 +4,7 @@ import { createBackoff } from "@repldock/service";
 import { ObjectStoreError } from "../errors.ts";
 import { bodyOf } from "./body.ts";
 import type { S3Answer, S3Client } from "./client.ts";
+import { isPassing } from "./errors.ts";
 import { createCheck } from "./sums.ts";
 
 interface Reading {
@@ -57,8 +58,7 @@ export async function* readObject(reading: Reading, opened: S3Answer<IncomingMes
 			signal?.throwIfAborted();
 			const waitMs = backoff.nextMs();
 			const isOver = performance.now() + waitMs - lastProgressMs > client.times.retryBudgetMs;
-			const isPassing = error instanceof ObjectStoreError && error.code === "unavailable";
-			if (isOver || !isPassing || !opened.headers.etag) throw error;
+			if (isOver || !isPassing(error) || !opened.headers.etag) throw error;
 			answer = undefined;
 			await wait(waitMs, undefined, signal ? { signal } : {});
 		}
