@@ -18,6 +18,12 @@ function wakeTime(text: string): number {
 	return timeMs;
 }
 
+function checkpointTime(text: string): number {
+	const timeMs = parse.duration(text);
+	if (timeMs < 100) throw new Error("is less than 100ms");
+	return timeMs;
+}
+
 function parseAddress(text: string): string | undefined {
 	if (text === "") return undefined;
 	// Such addresses would be everybody's or nobody's.
@@ -136,6 +142,13 @@ export const nodeOptions = {
 		fallback: fileURLToPath(new URL("../../../templates", import.meta.url)),
 		parse: parse.text,
 		description: "Directory of the project templates.",
+	},
+	checkpointEveryMs: {
+		variable: "REPLDOCK_CHECKPOINT_EVERY",
+		fallback: "5s",
+		parse: checkpointTime,
+		description:
+			"How often the files that changed go to the object store, at most; what a server loses for ever is what changed since.",
 	},
 	pauseAfterMs: {
 		variable: "REPLDOCK_PAUSE_AFTER",
@@ -280,6 +293,8 @@ export function nodePaths(config: NodeConfig) {
 		accessSecret: join(data, "secrets", "node", "access-secret"),
 		nodeToken: join(data, "secrets", "node", "node-token"),
 		documents: join(data, "documents"),
+		objects: join(data, "objects"),
+		checkpoints: join(data, "checkpoints.json"),
 		requests: join(data, "requests"),
 		traffic: join(data, "traffic"),
 		spool: join(data, "spool"),

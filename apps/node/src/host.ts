@@ -102,6 +102,11 @@ export interface Volumes {
 	exists(projectId: string): Promise<boolean>;
 	setQuota(projectId: string, diskBytes: number): Promise<void>;
 	usage(projectId: string): Promise<{ usedBytes: number; limitBytes: number }>;
+	/**
+	 * Makes the volume from a snapshot, owned by this node's containers' user; appears whole or not at all. Harmless when
+	 * the volume exists: it is left as it is.
+	 */
+	createFrom(projectId: string, snapshotPath: string, diskBytes: number): Promise<void>;
 	/** Removes the volume with all that is in it; harmless when it does not exist. */
 	remove(projectId: string): Promise<void>;
 	list(): Promise<string[]>;
@@ -116,6 +121,42 @@ export interface VolumeSnapshot {
 	path: string;
 	/** Removes it; harmless when it is gone. */
 	release(): Promise<void>;
+}
+
+/** Read-only snapshots of volumes, by name: on the volumes' file system, but in no container. */
+export interface Snapshots {
+	/** Writes out what programs wrote so far, so that the next survey counts it. */
+	flush(): Promise<void>;
+	/** How often which volume and snapshot has changed. */
+	survey(): Promise<SnapshotSurvey>;
+	take(projectId: string, name: string): Promise<void>;
+	/** Removes snapshots; harmless for those that do not exist. */
+	remove(snapshots: readonly SnapshotName[]): Promise<void>;
+	/** Removes all of a project's snapshots; harmless when there are none. */
+	removeAll(projectId: string): Promise<void>;
+	/** The bytes from which `receive` makes the snapshot again, where the parent is if one is given. */
+	send(projectId: string, name: string, parent: string | null): SentSnapshot;
+	/** Makes a snapshot from bytes of `send`, under the name it was sent from. @throws when they end early or make no sense. */
+	receive(projectId: string, stream: Readable): Promise<void>;
+	path(projectId: string, name: string): string;
+}
+
+/** Counts that rise with every change of files. A volume whose count is a snapshot's holds the same files. */
+export interface SnapshotSurvey {
+	volumes: Map<string, number>;
+	/** By project and name. */
+	snapshots: Map<string, Map<string, number>>;
+}
+
+export interface SnapshotName {
+	projectId: string;
+	name: string;
+}
+
+export interface SentSnapshot {
+	output: Readable;
+	/** Resolves when all was sent. The output alone does not tell an end from a failure. */
+	done: Promise<void>;
 }
 
 /** The node's bridge and packet filter. */

@@ -1,9 +1,13 @@
 import { mkdir, readFile } from "node:fs/promises";
+import { openFolderStore } from "@repldock/objects";
 import { consolePtyId } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
+import { createCheckpoints } from "./checkpoints/checkpoints.ts";
+import { collectGarbage } from "./checkpoints/garbage.ts";
 import { openClusterTable } from "./cluster-routes.ts";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
 import { type ControlClient, connectControl } from "./control/client.ts";
+import { createManifestQuestions } from "./control/manifests.ts";
 import { createVisitQuestions } from "./control/visits.ts";
 import { readAccessSecret } from "./gateway/access.ts";
 import { createGateway } from "./gateway/gateway.ts";
@@ -17,6 +21,7 @@ import { createEngine } from "./host/engine.ts";
 import { openProjectFiles } from "./host/files/project-files.ts";
 import { readListeningPorts } from "./host/listening-ports.ts";
 import { exposeLocalhost } from "./host/localhost-ports.ts";
+import { createSnapshots } from "./host/snapshots.ts";
 import { mappedRunnerId } from "./host/subordinate-ids.ts";
 import { createVolumes } from "./host/volumes.ts";
 import { openContainerNetwork, volumeStore } from "./machine.ts";
@@ -43,6 +48,10 @@ import { createWorkspaces } from "./workspace/workspaces.ts";
 /** A screenful of a console's output, its colours included. */
 const consoleTailBytes = 16 * 1024;
 
+/** How often objects that nothing needs are looked for, and how old they are before they go. */
+const garbageEveryMs = 6 * 60 * 60 * 1000;
+const garbageAgeMs = 24 * 60 * 60 * 1000;
+
 /**
  * The agent: wires its parts, then serves until SIGTERM. It may end at any moment: what runs in containers goes on, and
  * the next agent finds it again.
@@ -54,12 +63,33 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
 	});
 
+	const nodeToken = (await readFile(paths.nodeToken, "utf8")).trim();
+	let control: ControlClient | undefined;
+	let welcome: StoredWelcome | null = await readWelcome(paths.welcome);
 	const engine = createEngine({ socketPath: paths.engineSocket, log });
 	await ensureImage(engine, config, paths, log);
 	const owner = await mappedRunnerId();
 	const volumes = createVolumes({ mountPoint: volumeStore(config, paths).mountPoint, owner });
 	await volumes.reclaim();
 	await mkdir(paths.documents, { recursive: true, mode: 0o700 });
+
+	const site = { siteUrl: config.siteUrl, siteSocket: config.siteSocket, nodeToken };
+	const store = await openFolderStore(paths.objects);
+	const manifests = createManifestQuestions(site);
+	const checkpoints = await createCheckpoints({
+		store,
+		snapshots: createSnapshots(volumeStore(config, paths).mountPoint),
+		volumes,
+		stateFile: paths.checkpoints,
+		nodeId: () => welcome?.nodeId ?? null,
+		placement: (projectId) => placements.find(projectId),
+		writeDocuments: async (projectId) => (await workspaces.present(projectId)?.documents.saveAll()) ?? true,
+		manifest: manifests.manifest,
+		report: (durable) => control?.reportCheckpoints(durable),
+		onDurability: (projectId) => workspaces.present(projectId)?.durabilityChanged(),
+		log,
+	});
+	await checkpoints.recover();
 
 	const edge = createEdge({ socketPath: paths.edgeSocket, log });
 	const requests = createRequestLog({
@@ -70,10 +100,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	});
 	const holder = createHolderClient({ socketPath: paths.holderControl, log });
 	const accessSecret = await readAccessSecret(paths.accessSecret);
-	const nodeToken = (await readFile(paths.nodeToken, "utf8")).trim();
 	const programs = createPrograms(holder);
-	let control: ControlClient | undefined;
-	let welcome: StoredWelcome | null = await readWelcome(paths.welcome);
 	const { endPrograms, tellOrigins, tellRights } = createHolderNews(holder, () => welcome?.siteOrigins ?? [], log);
 
 	const cluster = await openClusterTable({ file: paths.clusterRoutes, ownAddress: config.edgeAddress, log });
@@ -90,11 +117,14 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		slots: config.slots,
 		network,
 		stateFile: paths.desired,
+		restoreVolume: checkpoints.restore,
 		onChange(projectId) {
 			const life = placements.life(projectId);
 			if (life.state === "stopped") void endPrograms(projectId);
+			if (life.state === "stopped" || life.state === "paused") makeDurable();
 			if (placements.find(projectId)?.want === "purged") {
 				void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
+				void checkpoints.forget(projectId).catch(reportTo(log, "snapshots were kept"));
 				void removeDocuments(paths.documents, projectId).catch(reportTo(log, "documents were kept"));
 				void requests.remove(projectId).catch(reportTo(log, "visitors' requests were kept"));
 			}
@@ -137,6 +167,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 			return openProjectFiles(volumes.path(projectId), owner);
 		},
 		diskUsage: volumes.usage,
+		durability: checkpoints.durability,
 		containerState: placements.life,
 		container: placements.present,
 		async ensureRunning(projectId) {
@@ -153,6 +184,8 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		onOpened: (projectId) => cameBack(projectId),
 	};
 	const workspaces = createWorkspaces(workspaceDependencies);
+	// After the workspaces have written all that people typed.
+	cleanup.push("checkpoints", () => checkpoints.close());
 	cleanup.push("workspaces", () => workspaces.close());
 
 	const runner = createRunner(workspaceDependencies, workspaces);
@@ -224,7 +257,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		siteOrigins: () => welcome?.siteOrigins ?? [],
 		findPlacement: placements.find,
 		waitForPlacement: placements.wait,
-		visitorByToken: createVisitQuestions({ siteUrl: config.siteUrl, siteSocket: config.siteSocket, nodeToken }),
+		visitorByToken: createVisitQuestions(site),
 		lookUpSlug: routes.lookUp,
 		workspaces,
 		runner,
@@ -236,6 +269,10 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		metricsToken: config.metricsToken,
 		...transfers,
 	});
+
+	function makeDurable() {
+		void checkpoints.round().catch(reportTo(log, "volumes were not made durable"));
+	}
 
 	programs.follow(
 		{
@@ -284,9 +321,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	cleanup.push("gateway", closeGateway);
 
 	control = connectControl({
-		siteUrl: config.siteUrl,
-		siteSocket: config.siteSocket,
-		nodeToken,
+		...site,
 		name: config.nodeName,
 		gatewayUrl: gatewayUrl(config),
 		edgeAddress: config.edgeAddress,
@@ -296,10 +331,12 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		onWelcome(latest) {
 			welcome = latest;
 			tellOrigins();
+			checkpoints.reports.tellAgain();
 			routes.setHopSecret(latest.edgeSecret);
 			traffic.siteConnected();
 			void writeWelcome(paths.welcome, latest).catch(reportTo(log, "the site's welcome was not kept"));
 		},
+		onCheckpointsRecorded: (recorded) => checkpoints.reports.recorded(recorded),
 		onRoutes: (elsewhere) => routes.setElsewhere(elsewhere),
 		onTrafficKept: traffic.trafficKept,
 		onAlertsKept: traffic.alertsKept,
@@ -317,6 +354,21 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		log,
 	});
 	cleanup.push("control", () => control?.close());
+
+	const checkpointTimer = setInterval(makeDurable, config.checkpointEveryMs);
+	cleanup.push("checkpoint timer", () => clearInterval(checkpointTimer));
+
+	const garbageTimer = setInterval(() => void tidyStore(), garbageEveryMs);
+	cleanup.push("garbage", () => clearInterval(garbageTimer));
+	function tidyStore() {
+		return collectGarbage({
+			store,
+			olderThanMs: garbageAgeMs,
+			unnamed: manifests.unnamed,
+			unreported: () => new Set(checkpoints.reports.unreported().map(({ key }) => key)),
+			log,
+		}).catch(reportTo(log, "the object store was not tidied"));
+	}
 
 	const sleepTimer = setInterval(lookAtUse, checkEveryMs(config));
 	cleanup.push("sleep", () => clearInterval(sleepTimer));

@@ -16,6 +16,7 @@ const placement = (slug: string): DesiredPlacement => ({
 	owner: { id: "u1", name: "Ada" },
 	template: "python",
 	visibility: "public",
+	stored: false,
 	rightsVersion: 1,
 	limits: { memoryBytes: 1, cpus: 1, pids: 1, diskBytes: 1 },
 });

@@ -159,6 +159,24 @@ export const siteOptions = {
 		parse: parse.duration,
 		description: "How long a deleted project can be restored.",
 	},
+	versionsAllMs: {
+		variable: "REPLDOCK_VERSIONS_ALL",
+		fallback: "1h",
+		parse: parse.duration,
+		description: "For how long every stored version of a project is kept; those with a name are kept for ever.",
+	},
+	versionsHourlyMs: {
+		variable: "REPLDOCK_VERSIONS_HOURLY",
+		fallback: "24h",
+		parse: parse.duration,
+		description: "For how long one version of each hour is kept.",
+	},
+	versionsDailyMs: {
+		variable: "REPLDOCK_VERSIONS_DAILY",
+		fallback: "30d",
+		parse: parse.duration,
+		description: "For how long one version of each day is kept.",
+	},
 	janitorIntervalMs: {
 		variable: "REPLDOCK_JANITOR_INTERVAL",
 		fallback: "1m",

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { manifestsPath, unnamedObjectsPath, visitsPath } from "@repldock/protocol";
 import { createBackoff, createCleanupStack, createLog, type Logger, readConfig } from "@repldock/service";
 import { startDelivery } from "./alerts/deliver.ts";
 import { createApi } from "./api/app.ts";
@@ -7,6 +8,7 @@ import { readSecrets } from "./auth/secrets-directory.ts";
 import { createTicketSigner } from "./auth/tickets.ts";
 import { appsAddress, databaseAddress, type SiteConfig, siteOptions } from "./config.ts";
 import { createControl } from "./control/control.ts";
+import { createNodeCheckpoints } from "./control/node-checkpoints.ts";
 import { createNodeVisits } from "./control/node-visits.ts";
 import { checkDueDomains, type DomainChecks } from "./dns/check-domain.ts";
 import { createResolver, type Resolver } from "./dns/resolver.ts";
@@ -118,9 +120,14 @@ export async function startSite(
 			log,
 		});
 		const visits = createVisits({ database, auth, ticketSigner, apps });
-		const nodeVisits = createNodeVisits({ database, nodeToken: secrets.nodeToken, log });
+		const nodeCheckpoints = createNodeCheckpoints({ database, nodeToken: secrets.nodeToken, log });
+		const nodeQuestions = {
+			[visitsPath]: createNodeVisits({ database, nodeToken: secrets.nodeToken, log }),
+			[manifestsPath]: nodeCheckpoints.manifests,
+			[unnamedObjectsPath]: nodeCheckpoints.unnamedObjects,
+		};
 		const metrics = createMetrics(database, config.metricsToken);
-		const server = createHttpServer({ api, pages, visits, nodeVisits, metrics, control, database, siteUrl, log });
+		const server = createHttpServer({ api, pages, visits, nodeQuestions, metrics, control, database, siteUrl, log });
 		// Released in reverse: control sockets first, since the server's close waits for the sockets that it handed on.
 		cleanup.push("http server", () => closeServer(server, stopGraceMs));
 		cleanup.push("control sockets", () => control.close());
@@ -148,7 +155,10 @@ export async function startSite(
 function startJanitor(database: Database, config: SiteConfig, log: Logger): () => Promise<void> {
 	let underWay = Promise.resolve();
 	const run = () => {
-		underWay = tidy(database, config)
+		underWay = tidy(database, {
+			...config,
+			versions: { allMs: config.versionsAllMs, hourlyMs: config.versionsHourlyMs, dailyMs: config.versionsDailyMs },
+		})
 			.then((outcome) => {
 				if (outcome && outcome.begun + outcome.removed > 0) log.info(outcome, "trash is being purged");
 			})

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Checkpoint, CheckpointId } from "./checkpoints.ts";
 import { Elsewhere } from "./edge.ts";
 import { Problem } from "./errors.ts";
 import { NetworkPolicy, openNetwork } from "./network.ts";
@@ -35,6 +36,8 @@ export const DesiredPlacement = z.object({
 	visibility: Visibility,
 	rightsVersion: z.int(),
 	limits: Limits,
+	/** Whether checkpoints of it are in the object store: a node without its volume restores it, and never seeds it anew. */
+	stored: z.boolean().default(false),
 	network: NetworkPolicy.default(openNetwork),
 	/** While it is wanted running: neither paused nor stopped for want of use, and started with its run command. */
 	alwaysOn: z.boolean().default(false),
@@ -76,6 +79,8 @@ export const NodeToSite = z.discriminatedUnion("type", [
 	}),
 	/** Placements whose observed state changed since the last message. */
 	z.object({ type: z.literal("observed"), observed: z.array(ObservedPlacement) }),
+	/** Checkpoints that are in the object store; said again until the site has recorded them. */
+	z.object({ type: z.literal("checkpoints"), checkpoints: z.array(Checkpoint).max(1000) }),
 	z.object({ type: z.literal("heartbeat") }),
 	/** How the node's network stands now; only the latest counts. */
 	z.object({ type: z.literal("traffic"), traffic: NodeTraffic }),
@@ -116,6 +121,8 @@ export const SiteToNode = z.discriminatedUnion("type", [
 	/** The last lines of these hours are in the database. */
 	z.object({ type: z.literal("trafficKept"), hours: z.array(z.int()) }),
 	z.object({ type: z.literal("alertsKept"), ids: z.array(z.uuid()) }),
+	/** These checkpoints are in the database, or their projects are gone; the node need not report them again. */
+	z.object({ type: z.literal("checkpointsRecorded"), recorded: z.array(CheckpointId) }),
 ]);
 export type SiteToNode = z.infer<typeof SiteToNode>;
 export type ClusterRoutes = Omit<Extract<SiteToNode, { type: "routes" }>, "type">;

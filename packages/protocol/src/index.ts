@@ -1,3 +1,4 @@
+export * from "./checkpoints.ts";
 export * from "./constants.ts";
 export * from "./control.ts";
 export * from "./domain.ts";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Durability } from "./checkpoints.ts";
 import { Problem } from "./errors.ts";
 import { ContainerState } from "./project.ts";
 import { AppRequest } from "./requests.ts";
@@ -117,6 +118,7 @@ export const WorkspaceState = z.object({
 	/** The file that the editor opens first; null when none is named or found. */
 	entrypoint: z.string().nullable(),
 	disk: z.object({ usedBytes: z.int(), limitBytes: z.int() }),
+	durability: Durability,
 	people: z.array(z.object({ userId: z.string(), name: z.string() })),
 });
 export type WorkspaceState = z.infer<typeof WorkspaceState>;

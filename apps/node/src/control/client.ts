@@ -1,4 +1,6 @@
 import {
+	type Checkpoint,
+	type CheckpointId,
 	type ClusterRoutes,
 	controlPath,
 	type DesiredPlacement,
@@ -38,6 +40,8 @@ export interface ControlClientOptions {
 	/** What the site has taken down of the node's traffic. */
 	onTrafficKept(hours: readonly number[]): void;
 	onAlertsKept(ids: readonly string[]): void;
+	/** The site has these in its database. */
+	onCheckpointsRecorded(recorded: CheckpointId[]): void;
 	log: Logger;
 }
 
@@ -46,6 +50,8 @@ export interface ControlClient {
 	report(observed: ObservedPlacement[]): void;
 	/** Tells the site something else; while disconnected it is lost, and who tells it says it again. */
 	tell(message: NodeToSite): void;
+	/** Tells the site what is in the object store; lost while disconnected, so say it again until it is recorded. */
+	reportCheckpoints(checkpoints: readonly Checkpoint[]): void;
 	close(): void;
 }
 
@@ -122,6 +128,8 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 				return options.onTrafficKept(message.hours);
 			case "alertsKept":
 				return options.onAlertsKept(message.ids);
+			case "checkpointsRecorded":
+				return options.onCheckpointsRecorded(message.recorded);
 			case "desired":
 				return options.onDesired(message.placements);
 		}
@@ -133,6 +141,9 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 			if (observed.length > 0) send({ type: "observed", observed });
 		},
 		tell: send,
+		reportCheckpoints(checkpoints) {
+			if (checkpoints.length > 0) send({ type: "checkpoints", checkpoints: [...checkpoints] });
+		},
 		close() {
 			closed = true;
 			clearTimeout(retry);

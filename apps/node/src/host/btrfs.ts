@@ -10,9 +10,9 @@ export async function createSubvolume(path: string): Promise<void> {
 	await runCommand("btrfs", ["subvolume", "create", path]);
 }
 
-/** A read-only picture of a subvolume as it is now; those that programs made inside it are empty folders there. */
-export async function snapshotSubvolume(path: string, snapshot: string): Promise<void> {
-	await runCommand("btrfs", ["subvolume", "snapshot", "-r", path, snapshot]);
+/** A writable copy in no time and no space; what changes in either is not seen in the other. */
+export async function snapshotSubvolume(from: string, to: string, options: readonly string[] = []): Promise<void> {
+	await runCommand("btrfs", ["subvolume", "snapshot", ...options, from, to]);
 }
 
 /** Deletes a subvolume and those that programs made inside it, inner ones first. */
@@ -56,6 +56,13 @@ export async function removeStaleCounters(mountPoint: string): Promise<void> {
 			if (!(error instanceof CommandError && benign.test(error.stderr))) throw error;
 		});
 	}
+}
+
+/** How often each subvolume had changed by the last commit, by path; those inside volumes, which are strangers', aside. */
+export async function changeCounts(mountPoint: string): Promise<Map<string, number>> {
+	const output = await runCommand("btrfs", ["subvolume", "list", "-o", mountPoint]);
+	const lines = output.matchAll(/^ID \d+ gen (\d+) top level 5 path (.+)$/gm);
+	return new Map([...lines].map((match) => [match[2] as string, Number(match[1])]));
 }
 
 /** Ids of all subvolumes below one, each after the one that holds it. */

@@ -61,6 +61,14 @@ export function createVolumes(options: { mountPoint: string; owner: RunnerId }):
 		await chmod(target, 0o700);
 	}
 
+	/** Subordinate ids differ from machine to machine; files of a snapshot have those of the node that took it. */
+	async function takeOver(target: string): Promise<void> {
+		const { uid, gid } = await stat(target);
+		if (uid === owner.uid && gid === owner.gid) return;
+		const ids = `${owner.uid}:${owner.gid}`;
+		await runCommand("chown", ["--recursive", "--no-dereference", ids, "--", target], { timeoutMs: 600_000 });
+	}
+
 	return {
 		path,
 
@@ -73,6 +81,19 @@ export function createVolumes(options: { mountPoint: string; owner: RunnerId }):
 				await createSubvolume(fresh);
 				await limitSubvolume(fresh, diskBytes);
 				await seed(fresh, seedDirectory);
+				await rename(fresh, place);
+			});
+		},
+
+		async createFrom(projectId, snapshotPath, diskBytes) {
+			const place = path(projectId);
+			await inTurn(projectId, async () => {
+				if (await exists(place)) return;
+				const fresh = draft(projectId, "new");
+				if (await exists(fresh)) await deleteSubvolume(mountPoint, fresh);
+				await snapshotSubvolume(snapshotPath, fresh);
+				await limitSubvolume(fresh, diskBytes);
+				await takeOver(fresh);
 				await rename(fresh, place);
 			});
 		},

@@ -1,4 +1,4 @@
-import type { ContainerState, DesiredPlacement, OpenPort, Problem, PtyState } from "@repldock/protocol";
+import type { ContainerState, DesiredPlacement, Durability, OpenPort, Problem, PtyState } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type { StartMessage, StopMessage, WriteMessage } from "../holder/messages.ts";
 import type { ListeningPort, ProjectFiles } from "../host.ts";
@@ -25,6 +25,7 @@ export interface WorkspaceDependencies {
 	/** The project's files; makes the volume if it is not there yet. */
 	openFiles(projectId: string): Promise<ProjectFiles>;
 	diskUsage(projectId: string): Promise<{ usedBytes: number; limitBytes: number }>;
+	durability(projectId: string): Durability;
 	containerState(projectId: string): { state: ContainerState; problem: Problem | null };
 	/** Running or paused; undefined otherwise. */
 	container(projectId: string): ProjectContainer | undefined;

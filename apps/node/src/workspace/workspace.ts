@@ -31,6 +31,8 @@ export interface Workspace {
 	watch(client: WorkspaceClient, directories: readonly string[]): void;
 	/** Container, programs, name or limits may have changed. */
 	refresh(): void;
+	/** More of it is durable now, or something keeps it from being so. */
+	durabilityChanged(): void;
 	/** A program was started: ports may open soon. */
 	expectPorts(): void;
 	/** A visitor waits for a port: looks as often as is cheap until the function that it returns is called. */
@@ -180,6 +182,7 @@ export async function createWorkspace(
 			hidden: [...projectFile.current().hidden],
 			entrypoint: projectFile.entrypoint(),
 			disk,
+			durability: dependencies.durability(projectId),
 			people: [...people.values()],
 		};
 	}
@@ -247,6 +250,7 @@ export async function createWorkspace(
 		},
 
 		refresh,
+		durabilityChanged: pushSoon,
 		expectPorts: () => portWatcher.expectChange(),
 		watchPortsClosely: () => portWatcher.watchClosely(),
 

@@ -22,6 +22,7 @@ function placement(change: Partial<DesiredPlacement> = {}): DesiredPlacement {
 		owner: { id: "o", name: "Owner" },
 		template: "node",
 		visibility: "private",
+		stored: false,
 		rightsVersion: 1,
 		limits: { memoryBytes: 1, cpus: 1, pids: 8, diskBytes: 1 },
 		network: openNetwork,

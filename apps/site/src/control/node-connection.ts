@@ -9,6 +9,7 @@ import {
 import type { Logger } from "@repldock/service";
 import type { RawData, WebSocket } from "ws";
 import { nodeLostAfterMs } from "../domain/placement.ts";
+import { recordCheckpoints } from "../store/checkpoints.ts";
 import type { PlacedRoute } from "../store/cluster-routes.ts";
 import type { Database } from "../store/database.ts";
 import { registerNode, touchNode } from "../store/nodes.ts";
@@ -109,6 +110,10 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 		if (isTrafficMessage(message)) {
 			const kept = await recordTraffic(database, nodeId, message, parts.deliverAlerts);
 			if (kept) send(kept);
+		}
+		if (message.type === "checkpoints") {
+			const recorded = await recordCheckpoints(database, nodeId, message.checkpoints);
+			send({ type: "checkpointsRecorded", recorded });
 		}
 		if (!(await touchNode(database, nodeId, sessionId)))
 			socket.close(superseded, "Another socket speaks for this node.");

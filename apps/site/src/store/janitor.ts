@@ -2,19 +2,27 @@ import { sql } from "kysely";
 import type { Database } from "./database.ts";
 import { tidyAlerts } from "./network-alerts.ts";
 import { purgeTrash } from "./projects.ts";
+import { thinCheckpoints, type VersionTimes } from "./thinning.ts";
 import { tidyTraffic } from "./traffic.ts";
 
 /** Any fixed number other than the migrations' one. */
 const janitorLock = 7_210_002;
 
 /**
- * Removes what is past its time: the trash, ended sessions, spent links, old lines of the ledger. Of several instances that come at once one
+ * Removes what is past its time: the trash, ended sessions, spent links, old versions, old lines of the ledger. Of several
+ * instances that come at once one
  * does it.
  * @returns null when another one is at it.
  */
 export async function tidy(
 	database: Database,
-	keep: { trashTimeMs: number; trafficHoursForMs: number; trafficDaysForMs: number; alertsForMs: number },
+	keep: {
+		trashTimeMs: number;
+		trafficHoursForMs: number;
+		trafficDaysForMs: number;
+		alertsForMs: number;
+		versions: VersionTimes;
+	},
 ): Promise<{ begun: number; removed: number } | null> {
 	return database.connection().execute(async (connection) => {
 		const { rows } = await sql<{ locked: boolean }>`
@@ -23,6 +31,7 @@ export async function tidy(
 		try {
 			await sql`DELETE FROM sessions WHERE expires_at < now()`.execute(connection);
 			await sql`DELETE FROM operator_links WHERE expires_at < now()`.execute(connection);
+			await thinCheckpoints(connection, keep.versions);
 			await tidyTraffic(connection, { hoursForMs: keep.trafficHoursForMs, daysForMs: keep.trafficDaysForMs });
 			await tidyAlerts(connection, keep.alertsForMs);
 			return await purgeTrash(connection, keep.trashTimeMs);

@@ -75,6 +75,9 @@ export const provedDomains = sql<string[]>`ARRAY(
 	SELECT domains.name FROM domains
 	WHERE domains.project_id = placements.project_id AND domains.verified_at IS NOT NULL ORDER BY domains.name)`;
 
+const hasCheckpoints = sql<boolean>`EXISTS (
+	SELECT FROM durable_checkpoints WHERE durable_checkpoints.project_id = placements.project_id)`;
+
 /** All that one node is to hold, by project id. @param mostRunning of one person's containers. */
 export async function listDesired(
 	database: Database,
@@ -101,6 +104,7 @@ export async function listDesired(
 			"projects.pids",
 			"projects.diskBytes",
 			provedDomains.as("domains"),
+			hasCheckpoints.as("stored"),
 			"projects.alwaysOn",
 			"projects.networkMode",
 			"projects.allowedDomains",

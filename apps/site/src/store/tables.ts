@@ -1,4 +1,4 @@
-import type { NetworkAlertKind, NetworkMode, NetworkRestriction } from "@repldock/protocol";
+import type { CheckpointKind, NetworkAlertKind, NetworkMode, NetworkRestriction } from "@repldock/protocol";
 import type { ColumnType, Generated } from "kysely";
 
 /**
@@ -17,6 +17,8 @@ export interface Tables {
 	domains: DomainsTable;
 	nodeTraffic: { nodeId: string; traffic: ColumnType<unknown, string, string> };
 	networkAlerts: NetworkAlertsTable;
+	checkpoints: CheckpointsTable;
+	durableCheckpoints: { projectId: string; generation: number; sequence: number };
 }
 
 export type Role = "admin" | "user";
@@ -124,4 +126,21 @@ interface PlacementsTable {
 	/** JSON. Written as text, read as what the driver parsed. */
 	observedProblem: ColumnType<unknown, string | null, string | null>;
 	observedAt: Date | null;
+}
+
+interface CheckpointsTable {
+	projectId: string;
+	generation: number;
+	sequence: number;
+	parentGeneration: number | null;
+	parentSequence: number | null;
+	kind: CheckpointKind;
+	name: string | null;
+	takenAt: Date;
+	objectKey: string;
+	start: number;
+	bytes: number;
+	sha256: Buffer;
+	recovered: boolean;
+	recordedAt: Generated<Date>;
 }

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
-import { controlPath, toProblem, visitPath, visitsPath } from "@repldock/protocol";
+import { controlPath, manifestsPath, toProblem, unnamedObjectsPath, visitPath, visitsPath } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import { sql } from "kysely";
 import { problemResponse } from "../api/problems.ts";
@@ -15,8 +15,14 @@ export interface HttpParts {
 	readonly api: { fetch(request: Request): Response | Promise<Response> };
 	readonly pages: (request: IncomingMessage, response: ServerResponse, visit?: VisitPage | null) => Promise<void>;
 	readonly visits: AnswerVisit;
-	readonly nodeVisits: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 	readonly metrics: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
+	/** Questions of nodes, by path. */
+	readonly nodeQuestions: {
+		readonly [Path in typeof visitsPath | typeof manifestsPath | typeof unnamedObjectsPath]: (
+			request: IncomingMessage,
+			response: ServerResponse,
+		) => Promise<void>;
+	};
 	readonly control: Control;
 	readonly database: Database;
 	readonly siteUrl: string;
@@ -35,7 +41,9 @@ export function createHttpServer(parts: HttpParts): Server {
 		const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
 		if (path === "/healthz") return answerHealth(parts.database, response);
 		if (path === "/metrics" && (await parts.metrics(request, response))) return;
-		if (path === visitsPath) return parts.nodeVisits(request, response);
+		if (path === visitsPath || path === manifestsPath || path === unnamedObjectsPath) {
+			return parts.nodeQuestions[path](request, response);
+		}
 		if (path === "/api" || path.startsWith("/api/")) return answerApi(request, response);
 		if (path === visitPath && request.method === "GET") {
 			const visit = await parts.visits(request, response);

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
+	type CheckpointId,
 	controlPath,
 	type DesiredPlacement,
 	type Elsewhere,
@@ -19,6 +20,8 @@ export interface FakeNode {
 	readonly welcome: Welcome;
 	/** Other nodes' projects as told so far, by slug. */
 	elsewhere(): Elsewhere[];
+	/** Checkpoints that the site said it has recorded. */
+	recorded(): CheckpointId[];
 	/** The latest desired set. */
 	desired(): DesiredPlacement[];
 	/** Resolves with the first desired set, present or coming, that the condition holds for. */
@@ -53,11 +56,13 @@ export async function dialIn(
 	let welcome: Welcome | undefined;
 	const elsewhere = new Map<string, Elsewhere>();
 	const kept: Kept[] = [];
+	const recorded: CheckpointId[] = [];
 
 	socket.on("message", (data) => {
 		const message = SiteToNode.parse(JSON.parse(data.toString()));
 		if (message.type === "welcome") welcome = message;
 		else if (message.type === "desired") desired = message.placements;
+		else if (message.type === "checkpointsRecorded") recorded.push(...message.recorded);
 		else if (message.type === "routes") {
 			if (message.whole) elsewhere.clear();
 			for (const slug of message.removed) elsewhere.delete(slug);
@@ -96,6 +101,7 @@ export async function dialIn(
 
 	return {
 		welcome: first,
+		recorded: () => recorded,
 		elsewhere: () => [...elsewhere.values()],
 		desired: () => desired ?? [],
 		waitFor: (condition) => until(() => (desired && condition(desired) ? desired : undefined)),

@@ -33,6 +33,8 @@ export interface DocumentStore {
 	withMove<T>(from: string, to: string, work: () => Promise<T>): Promise<T>;
 	/** Removes files; their open documents are told. */
 	withRemove<T>(path: string, work: () => Promise<T>): Promise<T>;
+	/** Writes all edits that have arrived into files. @returns whether all could be. */
+	saveAll(): Promise<boolean>;
 	/** There may be space again. */
 	retry(): void;
 	/** Whether a document is open, or closed but not saved yet. */
@@ -275,6 +277,14 @@ export function createDocumentStore(options: DocumentStoreOptions): DocumentStor
 				for (const { keeper } of documents) keeper.moved(null);
 				return result;
 			});
+		},
+
+		async saveAll() {
+			const documents = [...byNumber.values()];
+			await Promise.all(documents.map(({ keeper }) => (keeper.isSaved() ? undefined : keeper.flush())));
+			await Promise.all(closing.values());
+			// An edit that was there at the beginning and still waits has a problem; later ones are not asked for.
+			return documents.every(({ keeper }) => keeper.problem() === null);
 		},
 
 		retry() {

@@ -5,6 +5,7 @@ import { RunButton } from "../run/run-button.tsx";
 import { ExportMenu } from "../transfer/export-menu.tsx";
 import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
+import { DurableBadge } from "./durable-badge.tsx";
 import { ProjectName } from "./project-name.tsx";
 import { SaveBadge } from "./save-badge.tsx";
 import { ThemeMenu } from "./theme-menu.tsx";
@@ -26,6 +27,7 @@ export function Header(props: { project: Project | null; siteUrl: string; onProj
 				{project && <ProjectName project={project} onChange={props.onProject} />}
 				<ContainerDot state={workspace} />
 				<SaveBadge />
+				<DurableBadge />
 			</div>
 			<RunButton />
 			<div className="ide-header-end">

@@ -1,0 +1,59 @@
+import type { Checkpoint, CheckpointId } from "@repldock/protocol";
+
+/** Checkpoints that the site has not recorded yet: told when they come, and again until it has. */
+export interface Reports {
+	unreported(): Checkpoint[];
+	/** Tells what is due; harmless when nothing is. */
+	tell(): void;
+	/** The connection to the site is new: whatever was told may be lost. */
+	tellAgain(): void;
+	/** The site has recorded these. @returns whether that is news. */
+	recorded(ids: readonly CheckpointId[]): boolean;
+}
+
+const againAfterMs = 10_000;
+const mostAtATime = 500;
+
+const textOf = ({ projectId, generation, sequence }: CheckpointId) => `${projectId}.${generation}.${sequence}`;
+
+export function createReports(
+	before: readonly Checkpoint[],
+	report: (checkpoints: readonly Checkpoint[]) => void,
+): Reports & { add(checkpoints: readonly Checkpoint[]): void } {
+	const waiting = new Map(before.map((checkpoint) => [textOf(checkpoint), checkpoint]));
+	const toldAtMs = new Map<string, number>();
+
+	return {
+		unreported: () => [...waiting.values()],
+
+		add(checkpoints) {
+			for (const checkpoint of checkpoints) waiting.set(textOf(checkpoint), checkpoint);
+		},
+
+		tell() {
+			const nowMs = performance.now();
+			const due = [...waiting].filter(
+				([text]) => nowMs - (toldAtMs.get(text) ?? Number.NEGATIVE_INFINITY) > againAfterMs,
+			);
+			for (let at = 0; at < due.length; at += mostAtATime) {
+				const part = due.slice(at, at + mostAtATime);
+				for (const [text] of part) toldAtMs.set(text, nowMs);
+				report(part.map(([, checkpoint]) => checkpoint));
+			}
+		},
+
+		tellAgain() {
+			toldAtMs.clear();
+			this.tell();
+		},
+
+		recorded(ids) {
+			let news = false;
+			for (const id of ids) {
+				toldAtMs.delete(textOf(id));
+				news = waiting.delete(textOf(id)) || news;
+			}
+			return news;
+		},
+	};
+}

@@ -1,0 +1,55 @@
+import { open, readFile, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+import { Checkpoint } from "@repldock/protocol";
+import { z } from "zod";
+import { Chain } from "./chain.ts";
+
+/** The latest durable checkpoint of a volume, whose snapshot is kept: the next one is told apart from it. */
+const Durable = z.object({
+	generation: z.int(),
+	sequence: z.int(),
+	/** Up to when all that people typed is in it; null when some of it could not be written into files. */
+	upTo: z.iso.datetime().nullable(),
+	/** The volume's change count while it holds the same files. */
+	changes: z.int(),
+	chain: Chain,
+});
+export type Durable = z.infer<typeof Durable>;
+
+const StateFile = z.object({
+	durable: z.record(z.string(), Durable),
+	/** Not yet recorded by the site. */
+	unreported: z.array(Checkpoint),
+});
+export type StateFile = z.infer<typeof StateFile>;
+
+/** @returns an empty state when there is none yet. @throws when the file is there but cannot be read. */
+export async function readCheckpoints(path: string): Promise<StateFile> {
+	let text: string;
+	try {
+		text = await readFile(path, "utf8");
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return { durable: {}, unreported: [] };
+		throw error;
+	}
+	return StateFile.parse(JSON.parse(text));
+}
+
+/** Replaces the file whole; when it returns, the new state survives a loss of power. */
+export async function writeCheckpoints(path: string, state: StateFile): Promise<void> {
+	const draft = `${path}.new`;
+	const file = await open(draft, "w", 0o600);
+	try {
+		await file.writeFile(JSON.stringify(state));
+		await file.sync();
+	} finally {
+		await file.close();
+	}
+	await rename(draft, path);
+	const directory = await open(dirname(path), "r");
+	try {
+		await directory.sync();
+	} finally {
+		await directory.close();
+	}
+}

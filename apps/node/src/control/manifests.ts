@@ -1,0 +1,38 @@
+import {
+	type Checkpoint,
+	ManifestAnswer,
+	type ManifestQuestion,
+	manifestsPath,
+	RepldockError,
+	UnnamedObjectsAnswer,
+	unnamedObjectsPath,
+} from "@repldock/protocol";
+import { askSite, type SiteAddress } from "./ask-site.ts";
+
+/** What the site's database says of checkpoints. @throws RepldockError `node_unreachable` when it does not answer. */
+export function createManifestQuestions(site: SiteAddress) {
+	async function ask(path: string, question: unknown): Promise<unknown> {
+		try {
+			return await askSite(site, path, question);
+		} catch (cause) {
+			throw new RepldockError(
+				"node_unreachable",
+				"The site cannot say where the files are. Try again in a few seconds.",
+				{
+					cause,
+				},
+			);
+		}
+	}
+
+	return {
+		async manifest(question: ManifestQuestion): Promise<Checkpoint[]> {
+			return ManifestAnswer.parse(await ask(manifestsPath, question)).chain;
+		},
+
+		/** Which of these objects nothing refers to. */
+		async unnamed(keys: readonly string[]): Promise<string[]> {
+			return UnnamedObjectsAnswer.parse(await ask(unnamedObjectsPath, { keys })).unnamed;
+		},
+	};
+}

@@ -1,0 +1,230 @@
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ObjectStoreError } from "@repldock/objects";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { collectGarbage } from "../../src/checkpoints/garbage.ts";
+import { readPack } from "../../src/checkpoints/pack.ts";
+import { findLeftovers, log } from "../host/machine.ts";
+import { type CheckpointNode, type Cluster, keysOf, namesIn, startCluster } from "./rig.ts";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+let cluster: Cluster;
+let one: CheckpointNode;
+let two: CheckpointNode;
+
+beforeAll(async () => {
+	cluster = await startCluster();
+	one = await cluster.startNode("one");
+	two = await cluster.startNode("two", { uid: 400_000, gid: 400_001 });
+});
+beforeEach(() => cluster.breakStore());
+afterAll(async () => {
+	await cluster.release();
+	expect(await findLeftovers(cluster.directory)).toEqual([]);
+});
+
+async function makeProject(node = one) {
+	const placement = cluster.place();
+	await node.volumes.create(placement.projectId, cluster.template, placement.limits.diskBytes);
+	const path = node.volumes.path(placement.projectId);
+	return { placement, id: placement.projectId, path };
+}
+
+/** Takes the project from one node to the other, as the site would. */
+function move(id: string) {
+	const placement = cluster.placements.get(id);
+	if (!placement) throw new Error("there is no such project");
+	return cluster.place({ ...placement, generation: placement.generation + 1, stored: true });
+}
+
+const snapshotsOf = (node: CheckpointNode, id: string) => namesIn(join(node.snapshots.path(id, "1.1"), ".."));
+
+test("a volume that changed is stored, incrementally after the first time, and one that did not is left alone", async () => {
+	const { id, path } = await makeProject();
+	await one.checkpoints.round();
+	expect(cluster.chainOf(id)).toMatchObject([{ parent: null, kind: "change", generation: 1 }]);
+	await one.checkpoints.round();
+	expect(cluster.chainOf(id)).toHaveLength(1);
+	await writeFile(join(path, "main.py"), "print(2)\n");
+	const before = new Date().toISOString();
+	await one.checkpoints.round();
+	const chain = cluster.chainOf(id);
+	expect(chain).toHaveLength(2);
+	expect(chain[1]?.parent?.sequence).toBe(chain[0]?.sequence);
+	expect(one.checkpoints.durability(id).problem).toBeNull();
+	expect(one.checkpoints.durability(id).upTo?.localeCompare(before)).toBeGreaterThanOrEqual(0);
+	expect(await snapshotsOf(one, id)).toHaveLength(1);
+});
+
+test("small checkpoints of one round share one object, whose own index tells what is in it", async () => {
+	const projects = await Promise.all(Array.from({ length: 5 }, () => makeProject()));
+	const before = await keysOf(cluster.store, "");
+	await one.checkpoints.round();
+	const made = (await keysOf(cluster.store, "")).filter((key) => !before.includes(key));
+	expect(made).toHaveLength(1);
+	const key = made[0] as string;
+	const bytes = (await cluster.store.head(key))?.bytes ?? 0;
+	const index = await readPack(cluster.store, key, bytes);
+	expect(new Set(index.map(({ projectId }) => projectId))).toEqual(new Set(projects.map(({ id }) => id)));
+	for (const entry of index) expect(cluster.chainOf(entry.projectId)).toEqual([entry]);
+});
+
+test("a project is restored on another node with all that it held, owned by that node's containers, and goes on there", async () => {
+	const { id, path } = await makeProject();
+	await mkdir(join(path, "deep/er"), { recursive: true });
+	await writeFile(join(path, "deep/er/ü n\n.txt"), "text");
+	await writeFile(join(path, "large"), randomBytes(3 * 1024 * 1024));
+	await symlink("../../etc/passwd", join(path, "link"));
+	await one.checkpoints.round();
+	expect(cluster.chainOf(id)[0]?.key).toBe(`projects/${id}/1/${cluster.chainOf(id)[0]?.sequence}`);
+	await writeFile(join(path, "run"), "#!/bin/sh\n");
+	await chmod(join(path, "run"), 0o750);
+	await rm(join(path, "main.py"));
+	await one.checkpoints.round();
+	await two.checkpoints.restore(move(id));
+	const restored = two.volumes.path(id);
+	expect((await readdir(restored)).sort()).toEqual(["deep", "large", "link", "run"]);
+	expect(await readFile(join(restored, "deep/er/ü n\n.txt"), "utf8")).toBe("text");
+	expect(await readFile(join(restored, "large"))).toEqual(await readFile(join(path, "large")));
+	expect(await readlink(join(restored, "link"))).toBe("../../etc/passwd");
+	expect(await stat(join(restored, "run"))).toMatchObject({ mode: 0o100750, uid: 400_000, gid: 400_001 });
+	expect((await two.volumes.usage(id)).limitBytes).toBe(200 * 1024 * 1024);
+	await writeFile(join(restored, "run"), "changed");
+	await two.checkpoints.round();
+	expect(cluster.chainOf(id).map(({ generation }) => generation)).toEqual([1, 1, 2]);
+	await one.volumes.remove(id);
+	await one.checkpoints.forget(id);
+	await one.checkpoints.restore(move(id));
+	expect(await readFile(join(path, "run"), "utf8")).toBe("changed");
+	expect(await stat(join(path, "run"))).toMatchObject({ uid: 300_000, gid: 300_001 });
+});
+
+test("a damaged object is never restored: nothing of it is to be seen", async () => {
+	const { id, path } = await makeProject();
+	await one.checkpoints.round();
+	await writeFile(join(path, "more"), "more");
+	await one.checkpoints.round();
+	const last = cluster.chainOf(id).at(-1);
+	cluster.breakStore({
+		async get(key, options) {
+			const stream = await cluster.store.get(key, options);
+			if (options?.range?.start !== last?.start || key !== last?.key) return stream;
+			const bytes = Buffer.concat(await stream.toArray());
+			bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+			const { Readable } = await import("node:stream");
+			return Readable.from([bytes]);
+		},
+	});
+	await expect(two.checkpoints.restore(move(id))).rejects.toMatchObject({ code: "node_unreachable" });
+	expect(await two.volumes.exists(id)).toBe(false);
+	expect(await snapshotsOf(two, id)).toEqual([]);
+	cluster.breakStore();
+	await two.checkpoints.restore(move(id));
+	expect(await readFile(join(two.volumes.path(id), "more"), "utf8")).toBe("more");
+});
+
+test("an outage of the store is shown and loses nothing; afterwards all is durable", async () => {
+	const { id, path } = await makeProject();
+	await one.checkpoints.round();
+	const before = one.checkpoints.durability(id).upTo;
+	cluster.breakStore({
+		put: async () => {
+			throw new ObjectStoreError("unavailable", "The object store does not answer.");
+		},
+	});
+	for (const text of ["a", "b"]) {
+		await writeFile(join(path, "main.py"), text);
+		await one.checkpoints.round();
+		expect(one.checkpoints.durability(id)).toEqual({ upTo: before, problem: "The object store does not answer." });
+	}
+	expect(await snapshotsOf(one, id)).toHaveLength(1);
+	await expect(one.checkpoints.save(id, "named", "mine")).rejects.toMatchObject({ code: "timed_out" });
+	cluster.breakStore();
+	await one.checkpoints.round();
+	expect(one.checkpoints.durability(id).problem).toBeNull();
+	await two.checkpoints.restore(move(id));
+	expect(await readFile(join(two.volumes.path(id), "main.py"), "utf8")).toBe("b");
+});
+
+test("a store that takes other bytes than it was sent makes nothing durable", async () => {
+	const { id } = await makeProject();
+	cluster.breakStore({
+		put: async (key, body) => ({ ...(await cluster.store.put(key, body)), sha256: "0".repeat(64) }),
+	});
+	await one.checkpoints.round();
+	expect(cluster.chainOf(id)).toEqual([]);
+	expect(one.checkpoints.durability(id)).toMatchObject({ upTo: null, problem: expect.stringContaining("other bytes") });
+});
+
+test("a version is saved under its name even when nothing changed", async () => {
+	const { id } = await makeProject();
+	await one.checkpoints.round();
+	const saved = await one.checkpoints.save(id, "named", "Before the talk");
+	expect(cluster.chainOf(id).at(-1)).toEqual(saved);
+	expect(saved).toMatchObject({ kind: "named", name: "Before the talk" });
+});
+
+test("chains are bounded: after 32 increments, or twice the full size, a full one follows", async () => {
+	const { id, path } = await makeProject();
+	await writeFile(join(path, "noise"), randomBytes(200_000));
+	await one.checkpoints.round();
+	for (let at = 0; at < 33; at += 1) {
+		await writeFile(join(path, "main.py"), `print(${at})`);
+		await one.checkpoints.round();
+	}
+	expect(cluster.chainOf(id)).toHaveLength(1);
+	for (let at = 0; at < 4; at += 1) {
+		await writeFile(join(path, "noise"), randomBytes(200_000));
+		await one.checkpoints.round();
+	}
+	expect(cluster.chainOf(id)).toHaveLength(1);
+	await two.checkpoints.restore(move(id));
+	expect(await readFile(join(two.volumes.path(id), "noise"))).toEqual(await readFile(join(path, "noise")));
+});
+
+test("an agent that died goes on with what is durable, and clears away what is not", async () => {
+	const { id, path } = await makeProject();
+	await one.checkpoints.round();
+	await one.snapshots.take(id, "1.7");
+	await writeFile(join(path, "main.py"), "later");
+	await one.restart();
+	expect(await snapshotsOf(one, id)).toHaveLength(1);
+	await one.checkpoints.round();
+	expect(cluster.chainOf(id)).toHaveLength(2);
+	await one.snapshots.removeAll(id);
+	await one.restart();
+	await writeFile(join(path, "main.py"), "latest");
+	await one.checkpoints.round();
+	// There was nothing to tell changes from.
+	expect(cluster.chainOf(id)).toHaveLength(1);
+	await one.checkpoints.forget(id);
+	expect(await snapshotsOf(one, id)).toEqual([]);
+});
+
+test("only old objects that no manifest names are removed, and none while the site cannot say which", async () => {
+	const { id } = await makeProject();
+	await one.checkpoints.round();
+	const before = await keysOf(cluster.store, "");
+	const named = new Set([...cluster.recorded.values()].map(({ key }) => key));
+	const [told, untold] = ["packs/dead/000000000000001-0", "packs/dead/000000000000002-0"];
+	for (const key of [told, untold, "backups/1"]) await cluster.store.put(key, Buffer.from("left behind"));
+	const options = {
+		store: cluster.store,
+		olderThanMs: -60_000,
+		unnamed: async (keys: readonly string[]) => keys.filter((key) => !named.has(key)),
+		unreported: () => new Set([untold]),
+		log,
+	};
+	const outage = () => Promise.reject(new Error("the site does not answer"));
+	await expect(collectGarbage({ ...options, unnamed: outage })).rejects.toThrow();
+	expect(await collectGarbage({ ...options, olderThanMs: 60_000 })).toBe(0);
+	await collectGarbage(options);
+	const left = await keysOf(cluster.store, "");
+	expect(left).toContain(untold);
+	expect(left).toContain("backups/1");
+	expect(left).not.toContain(told);
+	expect(left).toEqual(expect.arrayContaining(before.filter((key) => named.has(key))));
+	expect(left).toEqual(expect.arrayContaining(cluster.chainOf(id).map(({ key }) => key)));
+});

@@ -1,0 +1,152 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type ObjectStore, openFolderStore } from "@repldock/objects";
+import { type Checkpoint, type DesiredPlacement, openNetwork } from "@repldock/protocol";
+import { createLog } from "@repldock/service";
+import { type Checkpoints, createCheckpoints } from "../../src/checkpoints/checkpoints.ts";
+import { createSnapshots } from "../../src/host/snapshots.ts";
+import { mountVolumes, unmountVolumes, type VolumeStore } from "../../src/host/volume-mount.ts";
+import { createVolumes } from "../../src/host/volumes.ts";
+import { makeScratch } from "../host/machine.ts";
+
+const megabyte = 1024 * 1024;
+const silent = createLog("test", "error");
+silent.level = "silent";
+
+/** One node's volumes on a file system of their own, and its agent's checkpoints, which can die and start anew. */
+export interface CheckpointNode {
+	volumes: ReturnType<typeof createVolumes>;
+	snapshots: ReturnType<typeof createSnapshots>;
+	checkpoints: Checkpoints;
+	/** The agent died where it stood: a new one begins with what is on disk. */
+	restart(): Promise<void>;
+	release(): Promise<void>;
+}
+
+/** An object store and what a site would know, shared by nodes. */
+export async function startCluster() {
+	const { directory, cleanup } = await makeScratch();
+	const folder = await openFolderStore(join(directory, "objects"));
+	const faulty: { store: ObjectStore } = { store: folder };
+	/** Stands for the site: what was reported, by project. */
+	const recorded = new Map<string, Checkpoint>();
+	const placements = new Map<string, DesiredPlacement>();
+	const template = join(directory, "template");
+	await mkdir(template);
+	await writeFile(join(template, "main.py"), "print(1)\n");
+
+	function place(change: Partial<DesiredPlacement> = {}): DesiredPlacement {
+		const placement: DesiredPlacement = {
+			projectId: randomUUID(),
+			generation: 1,
+			want: "running",
+			wantVersion: 1,
+			domains: [],
+			slug: "app",
+			owner: { id: "o", name: "Owner" },
+			template: "python",
+			visibility: "private",
+			stored: false,
+			rightsVersion: 1,
+			limits: { memoryBytes: 1, cpus: 1, pids: 8, diskBytes: 200 * megabyte },
+			network: openNetwork,
+			alwaysOn: false,
+			...change,
+		};
+		placements.set(placement.projectId, placement);
+		return placement;
+	}
+
+	/** As the site finds it: from the latest checkpoint back to the full one. */
+	function chainOf(projectId: string): Checkpoint[] {
+		const own = [...recorded.values()].filter((checkpoint) => checkpoint.projectId === projectId);
+		const chain: Checkpoint[] = [];
+		let current = own.toSorted((a, b) => a.sequence - b.sequence).at(-1);
+		while (current) {
+			chain.unshift(current);
+			const parent: Checkpoint["parent"] = current.parent;
+			current = parent ? own.find(({ sequence }) => sequence === parent.sequence) : undefined;
+		}
+		return chain;
+	}
+
+	async function startNode(name: string, owner = { uid: 300_000, gid: 300_001 }): Promise<CheckpointNode> {
+		const mountPoint = join(directory, name);
+		const place: VolumeStore = { kind: "image", file: join(directory, `${name}.img`), bytes: 1024 * megabyte };
+		await mountVolumes(place, mountPoint);
+		cleanup.push(name, () => unmountVolumes(place, mountPoint));
+		const nodeId = randomUUID();
+
+		async function start() {
+			const volumes = createVolumes({ mountPoint, owner });
+			await volumes.reclaim();
+			const snapshots = createSnapshots(mountPoint);
+			const checkpoints = await createCheckpoints({
+				store: proxy(faulty),
+				snapshots,
+				volumes,
+				stateFile: join(directory, `${name}.json`),
+				nodeId: () => nodeId,
+				placement: (projectId) => placements.get(projectId),
+				writeDocuments: async () => true,
+				manifest: async ({ projectId }) => chainOf(projectId),
+				report(reported) {
+					for (const one of reported) recorded.set(`${one.projectId}.${one.generation}.${one.sequence}`, one);
+					checkpoints.reports.recorded(reported);
+				},
+				onDurability: () => undefined,
+				log: silent,
+				retry: { firstMs: 0, mostMs: 0 },
+			});
+			await checkpoints.recover();
+			return { volumes, snapshots, checkpoints };
+		}
+
+		const node: CheckpointNode = {
+			...(await start()),
+			async restart() {
+				Object.assign(node, await start());
+			},
+			async release() {
+				await node.checkpoints.close();
+			},
+		};
+		cleanup.push(`${name}'s checkpoints`, () => node.release());
+		return node;
+	}
+
+	return {
+		directory,
+		template,
+		store: folder,
+		recorded,
+		placements,
+		place,
+		chainOf,
+		startNode,
+		/** What nodes meet instead of the store from now on; the store itself when it is left out. */
+		breakStore(change: Partial<ObjectStore> = {}) {
+			faulty.store = { ...folder, ...change };
+		},
+		release: () => cleanup.run(),
+	};
+}
+
+export type Cluster = Awaited<ReturnType<typeof startCluster>>;
+
+/** Goes to whatever the store is at that moment. */
+function proxy(holder: { store: ObjectStore }): ObjectStore {
+	return new Proxy({} as ObjectStore, { get: (_, name) => Reflect.get(holder.store, name) });
+}
+
+export async function keysOf(store: ObjectStore, prefix: string): Promise<string[]> {
+	const keys: string[] = [];
+	for await (const { key } of store.list(prefix)) keys.push(key);
+	return keys;
+}
+
+/** Names of a directory that may not be there. */
+export async function namesIn(directory: string): Promise<string[]> {
+	return (await readdir(directory).catch(() => [])).sort();
+}

@@ -1,0 +1,68 @@
+import { z } from "zod";
+import { ProjectId } from "./project.ts";
+
+/**
+ * Checkpoints: read-only snapshots of a volume that the object store has acknowledged. A full one holds all files, an
+ * incremental one what changed since its parent; the chain from a full one to a checkpoint restores the volume.
+ */
+
+/** Names a checkpoint for ever. Later ones of a project are greater, by generation first. */
+export const CheckpointId = z.object({
+	projectId: ProjectId,
+	/** Generation of the placement under which it was taken. */
+	generation: z.int().positive(),
+	sequence: z.int().positive(),
+});
+export type CheckpointId = z.infer<typeof CheckpointId>;
+
+/** Why it was taken: something changed, a person wished so, or all files were about to be replaced. */
+export const CheckpointKind = z.enum(["change", "named", "before-restore"]);
+export type CheckpointKind = z.infer<typeof CheckpointKind>;
+
+export const versionNameMostLength = 100;
+export const VersionName = z.string().trim().min(1).max(versionNameMostLength);
+
+export const Checkpoint = CheckpointId.extend({
+	/** What it builds on; null when it is full. A fork's first one builds on a checkpoint of its origin. */
+	parent: CheckpointId.nullable(),
+	kind: CheckpointKind,
+	name: VersionName.nullable(),
+	/** When the snapshot was taken: what was in files by then is in it. */
+	takenAt: z.iso.datetime(),
+	/** Where its bytes are: a stream of `btrfs send`, compressed with zstd. */
+	key: z.string().min(1).max(512),
+	start: z.int().nonnegative(),
+	bytes: z.int().positive(),
+	/** SHA-256 of these bytes, in hexadecimal. */
+	sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type Checkpoint = z.infer<typeof Checkpoint>;
+
+/**
+ * `POST <site>/api/node/manifests`, `Authorization: Bearer <node token>`: what restores a project, the full checkpoint
+ * first; without an id its current state. An empty chain: nothing of it was ever made durable.
+ */
+export const manifestsPath = "/api/node/manifests";
+export const ManifestQuestion = z.object({
+	projectId: ProjectId,
+	version: CheckpointId.omit({ projectId: true }).optional(),
+});
+export type ManifestQuestion = z.infer<typeof ManifestQuestion>;
+export const ManifestAnswer = z.object({ chain: z.array(Checkpoint) });
+export type ManifestAnswer = z.infer<typeof ManifestAnswer>;
+
+/** `POST <site>/api/node/objects`: which of these objects no manifest names, so that they can be removed. */
+export const unnamedObjectsPath = "/api/node/objects";
+export const UnnamedObjectsQuestion = z.object({ keys: z.array(z.string().max(512)).max(1000) });
+export type UnnamedObjectsQuestion = z.infer<typeof UnnamedObjectsQuestion>;
+export const UnnamedObjectsAnswer = z.object({ unnamed: z.array(z.string()) });
+export type UnnamedObjectsAnswer = z.infer<typeof UnnamedObjectsAnswer>;
+
+/** Until when a project's work outlives the loss of its server. */
+export const Durability = z.object({
+	/** The time of the latest durable checkpoint; null before the first. */
+	upTo: z.iso.datetime().nullable(),
+	/** Why later work is not durable, in a sentence; null while all goes well. */
+	problem: z.string().nullable(),
+});
+export type Durability = z.infer<typeof Durability>;
