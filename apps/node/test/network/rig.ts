@@ -109,6 +109,7 @@ export function placement(
 		rightsVersion: 1,
 		limits: { memoryBytes: 1, cpus: 1, pids: 8, diskBytes: 1 },
 		network: { ...openNetwork, ...policy },
+		stored: false,
 		alwaysOn: false,
 	};
 }

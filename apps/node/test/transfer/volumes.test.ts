@@ -154,6 +154,7 @@ test("rescue mode: files of a project whose container does not start are read, c
 		image: "missing",
 		templatesDirectory: templates,
 		slots: 10,
+		network: openNodeNetwork,
 		stateFile: join(directory, "desired.json"),
 		onChange: () => undefined,
 		log,
@@ -236,6 +237,7 @@ function placementOf(projectId: string): DesiredPlacement {
 		rightsVersion: 1,
 		limits: { memoryBytes: 1, cpus: 1, pids: 1, diskBytes: 50 * megabyte },
 		network: openNetwork,
+		stored: false,
 		alwaysOn: false,
 	};
 }
