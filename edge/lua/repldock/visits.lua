@@ -115,7 +115,7 @@ local function describe(status, received, sent)
 		answeredBy = (variables.upstream_header_time or ""):find("%d") and "app" or "edge",
 		userAgent = cut(variables.http_user_agent, agent_most),
 		-- Joins the two records of a WebSocket.
-		socket = status == 101 and variables.request_id or nil,
+		socket = ngx.ctx.told_socket,
 	}
 end
 
@@ -182,7 +182,7 @@ function module.record(project_id)
 	-- Addresses of our own are counted, but are nothing that was asked of the app.
 	if not is_ours() then
 		-- The end of what was told to be open is never left out.
-		is_recorded = ngx.ctx.socket_told or may_record(known)
+		is_recorded = ngx.ctx.told_socket ~= nil or may_record(known)
 		if not is_recorded then
 			known.missed = known.missed + 1
 		end
@@ -196,9 +196,10 @@ end
 -- Records a WebSocket that the app has just agreed to; it is counted, and recorded again, when it ends.
 function module.opened(project_id)
 	if may_record(keys_of(project_id)) then
+		-- Kept, since the variable is another one at each look.
+		ngx.ctx.told_socket = ngx.var.request_id
 		local record = describe(101, bytes_in(101), 0)
 		record.open = true
-		ngx.ctx.socket_told = true
 		enqueue(project_id, record)
 	end
 end
