@@ -4,18 +4,20 @@ import type { Project } from "@repldock/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestInstance, stopTestInstance, type TestInstance } from "../support/instance.ts";
 import { SiteClient } from "../support/site-client.ts";
-import { visit, visitSocket } from "../support/visit.ts";
+import { type Visit, visit, visitSocket } from "../support/visit.ts";
 import { eventually } from "../support/wait.ts";
 import { WorkspaceClient } from "../support/workspace-client.ts";
 
 let instance: TestInstance;
 let site: SiteClient;
+/** The same person, signed in as in a browser. */
+let signedIn: SiteClient;
 
 beforeAll(async () => {
 	instance = await startTestInstance({ REPLDOCK_PAUSE_AFTER: "1s", REPLDOCK_IDLE_TIMEOUT: "5s" });
 	const person = { name: "Ada", email: "ada@example.org", password: "correct horse battery" };
-	const administrator = await SiteClient.welcome(instance, person);
-	site = new SiteClient(instance.siteUrl, { token: await administrator.createToken("test") });
+	signedIn = await SiteClient.welcome(instance, person);
+	site = new SiteClient(instance.siteUrl, { token: await signedIn.createToken("test") });
 });
 afterAll(() => instance && stopTestInstance(instance));
 
@@ -50,6 +52,12 @@ async function startApp(prepare?: (workspace: WorkspaceClient) => Promise<void>)
 	workspace.close();
 	return { project, workspace };
 }
+
+const cookiesOf = ({ headers }: Visit) =>
+	[headers["set-cookie"] ?? []]
+		.flat()
+		.map((line) => line.split(";")[0])
+		.join("; ");
 
 /** What the engine says of the project's container; "gone" when there is none, "exited" when the next visit starts it again. */
 function containerState(project: Project): Promise<string> {
@@ -138,11 +146,6 @@ test("an open WebSocket and the right to be always on keep a project awake while
 
 test("when the run command ends while waking, its owner sees the last output and strangers do not", async () => {
 	const { project, workspace } = await startApp((opened) => opened.write("crash", ""));
-	const entered = await visit(`${project.url}_repldock/enter?token=${encodeURIComponent(workspace.token)}&to=/`);
-	const cookie = [entered.headers["set-cookie"] ?? []]
-		.flat()
-		.map((line) => line.split(";")[0])
-		.join("; ");
 	await reaches(project, "exited");
 	const html = { accept: "text/html,*/*" };
 	const stranger = await visit(project.url, { headers: html });
@@ -150,6 +153,13 @@ test("when the run command ends while waking, its owner sees the last output and
 	expect(stranger.body).toContain("This app could not start");
 	expect(stranger.body).not.toContain("database");
 
+	// The owner says so, and comes back from the site with this host's cookie.
+	const link = /href="([^"]*)"[^>]*>I am the owner/.exec(stranger.body)?.[1] ?? "";
+	const away = await visit(new URL(link, project.url).href, { headers: html });
+	const back = await signedIn.sentOnBy(String(away.headers.location));
+	const entered = await visit(back ?? "", { headers: { ...html, cookie: cookiesOf(away) } });
+	expect(entered).toMatchObject({ status: 302, headers: { location: "/" } });
+	const cookie = cookiesOf(entered);
 	const owner = await visit(project.url, { headers: { ...html, cookie } });
 	expect(owner.status).toBe(502);
 	expect(owner.body).toContain("no &lt;b&gt;database&lt;/b&gt; here");

@@ -65,6 +65,13 @@ export class SiteClient {
 		return (text ? JSON.parse(text) : undefined) as T;
 	}
 
+	/** Where a page of the site sends this person on to; null when it shows itself. */
+	async sentOnBy(url: string): Promise<string | null> {
+		const response = await fetch(url, { headers: this.headers, redirect: "manual" });
+		await response.arrayBuffer();
+		return response.headers.get("location");
+	}
+
 	async createToken(name: string): Promise<string> {
 		return (await this.call<{ token: string }>("POST", "/tokens", { name })).token;
 	}

@@ -1,4 +1,6 @@
 -- Headers that must not cross the edge as they came.
+local visits = require("repldock.visits")
+
 local clear_header = ngx.req.clear_header
 local find = ngx.re.find
 
@@ -67,6 +69,10 @@ function module.clean_response()
 	end
 	if is_informational(ngx.status) then
 		ngx.status = ngx.HTTP_BAD_GATEWAY
+	end
+	local project_id = ngx.var.visited_project
+	if ngx.status == 101 and project_id ~= "" then
+		visits.opened(project_id)
 	end
 	local cookies = ngx.header["Set-Cookie"]
 	if not cookies then

@@ -36,6 +36,12 @@ local function site_link(label)
 	return link(' class="button"', options.siteUrl .. "/", label) .. "\n"
 end
 
+-- A link for somebody who is not known yet: to the site, which asks who they are, and back to this page.
+function module.sign_in_link(label)
+	local to = ngx.req.get_method() == "GET" and ngx.var.request_uri or "/"
+	return "<p>" .. link("", "/_repldock/sign-in?to=" .. ngx.escape_uri(to), label) .. "</p>\n"
+end
+
 local function port_links(route)
 	if #route.ports == 0 then
 		return "<p>No port is open at the moment.</p>\n"

@@ -83,11 +83,17 @@ function module.redirect_to_site(to)
 	return ngx.redirect(options.siteUrl .. "/visit?" .. query, ngx.HTTP_MOVED_TEMPORARILY)
 end
 
+-- Whether the app was told who visits.
+function module.is_known()
+	return ngx.ctx.visitor_id ~= nil
+end
+
 -- Tells the app who visits. Whatever the visitor sent under these names was removed before.
 function module.introduce(visitor)
 	if not visitor or not visitor.id then
 		return
 	end
+	ngx.ctx.visitor_id = visitor.id
 	ngx.req.set_header("X-Repldock-User-Id", visitor.id)
 	ngx.req.set_header("X-Repldock-User-Name", visitor.name or "")
 	ngx.req.set_header("X-Replit-User-Id", visitor.id)

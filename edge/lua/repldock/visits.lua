@@ -58,14 +58,10 @@ local function cut(text, most)
 	return text
 end
 
--- The path as the visitor wrote it. Queries of our own pages carry tokens.
-local function path()
-	local written = ngx.var.request_uri or ""
-	-- Asked of the path as NGINX understood it: there are many ways to write the same.
-	if (ngx.var.uri or ""):find("^/_repldock/") then
-		written = written:match("^[^?]*")
-	end
-	return cut(written, path_most)
+-- Whether an address of our own is asked for, whose queries carry tokens. Asked of the path as NGINX understood it: there
+-- are many ways to write the same.
+local function is_ours()
+	return (ngx.var.uri or ""):find("^/_repldock/") ~= nil
 end
 
 local function count_unrecorded(project_id)
@@ -107,7 +103,8 @@ local function describe(status, received, sent)
 		atMs = math.floor(ngx.req.start_time() * 1000),
 		host = cut(variables.http_host or variables.host or "", host_most),
 		method = cut(variables.request_method or "", method_most),
-		path = path(),
+		-- As the visitor wrote it.
+		path = cut(variables.request_uri or "", path_most),
 		status = status,
 		durationMs = math.floor((tonumber(variables.request_time) or 0) * 1000 + 0.5),
 		bytesIn = received,
@@ -117,6 +114,8 @@ local function describe(status, received, sent)
 		-- Each attempt has its own time in the list, "-" when no header came.
 		answeredBy = (variables.upstream_header_time or ""):find("%d") and "app" or "edge",
 		userAgent = cut(variables.http_user_agent, agent_most),
+		-- Joins the two records of a WebSocket.
+		socket = ngx.ctx.told_socket,
 	}
 end
 
@@ -160,6 +159,15 @@ local function flush_soon(known)
 	end
 end
 
+local function may_record(known)
+	local second = ngx.time()
+	if known.second ~= second then
+		known.second, known.recorded = second, 0
+	end
+	known.recorded = known.recorded + 1
+	return known.recorded <= records_per_second
+end
+
 -- Log handler: counts the request of this project, and records it unless there are too many.
 function module.record(project_id)
 	local status = ngx.status
@@ -170,18 +178,29 @@ function module.record(project_id)
 	known.received = known.received + received
 	known.sent = known.sent + sent
 
-	local second = ngx.time()
-	if known.second ~= second then
-		known.second, known.recorded = second, 0
-	end
-	known.recorded = known.recorded + 1
-	local is_recorded = known.recorded <= records_per_second
-	if not is_recorded then
-		known.missed = known.missed + 1
+	local is_recorded = false
+	-- Addresses of our own are counted, but are nothing that was asked of the app.
+	if not is_ours() then
+		-- The end of what was told to be open is never left out.
+		is_recorded = ngx.ctx.told_socket ~= nil or may_record(known)
+		if not is_recorded then
+			known.missed = known.missed + 1
+		end
 	end
 	flush_soon(known)
 	if is_recorded then
 		enqueue(project_id, describe(status, received, sent))
+	end
+end
+
+-- Records a WebSocket that the app has just agreed to; it is counted, and recorded again, when it ends.
+function module.opened(project_id)
+	if may_record(keys_of(project_id)) then
+		-- Kept, since the variable is another one at each look.
+		ngx.ctx.told_socket = ngx.var.request_id
+		local record = describe(101, bytes_in(101), 0)
+		record.open = true
+		enqueue(project_id, record)
 	end
 end
 
@@ -242,7 +261,7 @@ function module.drain()
 	end
 	local records, more = take_records(), take_unrecorded()
 	ngx.header["Content-Type"] = "application/json"
-	ngx.print('{"records":[', table.concat(records, ","), '],"unrecorded":', more and cjson.encode(more) or "{}", "}")
+	ngx.print('{"epoch":', cjson.encode(state:get("epoch")), ',"records":[', table.concat(records, ","), '],"unrecorded":', more and cjson.encode(more) or "{}", "}")
 end
 
 -- As JSON by hand: cjson writes 14 digits, and bytes are counted to the last one beyond 100 TB too.

@@ -5,6 +5,7 @@ local crawlers = require("repldock.crawlers")
 local pages = require("repldock.pages")
 local request = require("repldock.request")
 local routes = require("repldock.routes")
+local visitors = require("repldock.visitors")
 
 local module = {}
 
@@ -71,6 +72,10 @@ local function failure_page(body)
 		return "node_unavailable"
 	end
 	local more = ""
+	if not visitors.is_known() then
+		-- The agent tells only the owner what the program said; whoever is not known may be that.
+		more = pages.sign_in_link("I am the owner: show its output")
+	end
 	if #failure.lines > 0 then
 		more = '<pre role="region" aria-label="Last output" tabindex="0">' .. pages.escape(table.concat(failure.lines, "\n")) .. "</pre>\n"
 	end

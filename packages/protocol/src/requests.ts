@@ -9,7 +9,7 @@ import { ProjectId } from "./project.ts";
  *   GET /counters[?project=] → EdgeCounters
  */
 
-/** One request when it was over; a WebSocket is one that lasts. */
+/** One request when it was over; a WebSocket already when it begins, and again with the same id when it is over. */
 export const AppRequest = z.object({
 	/** Rises within a project. */
 	id: z.int(),
@@ -33,6 +33,8 @@ export const AppRequest = z.object({
 	answeredBy: z.enum(["app", "edge"]),
 	/** Cut at 200 bytes. */
 	userAgent: z.string().nullable(),
+	/** A WebSocket that has not ended: times and bytes are those of its beginning. */
+	open: z.boolean().default(false),
 });
 export type AppRequest = z.infer<typeof AppRequest>;
 
@@ -41,11 +43,15 @@ export const VisitRecord = AppRequest.omit({ id: true }).extend({
 	projectId: ProjectId,
 	address: z.string(),
 	userAgent: z.string().nullable().default(null),
+	/** What the two records of a WebSocket have in common; null for everything else. */
+	socket: z.string().nullable().default(null),
 });
 export type VisitRecord = z.infer<typeof VisitRecord>;
 
 /** Records oldest first. `unrecorded`: how many more requests of a project were counted but not recorded. */
 export const VisitBatch = z.object({
+	/** As in EdgeCounters: WebSockets that were told of in another one are over. */
+	epoch: z.string().default(""),
 	records: z.array(VisitRecord),
 	unrecorded: z.record(ProjectId, z.int()),
 });

@@ -7,12 +7,14 @@ export const shownPerSecond = 50;
 
 /** What one viewer is sent of a project's requests, however many there are. */
 export interface LiveView {
-	add(requests: readonly AppRequest[], more: number): void;
+	/** @param ends WebSockets that were sent as open before and are over; they are always sent. */
+	add(requests: readonly AppRequest[], more: number, ends: readonly AppRequest[]): void;
 	close(): void;
 }
 
 export function createLiveView(send: (requests: AppRequest[], more: number) => void): LiveView {
 	let waiting: AppRequest[] = [];
+	let ended: AppRequest[] = [];
 	let more = 0;
 	let timer: NodeJS.Timeout | undefined;
 	/** How many may be sent now; it fills up with time. */
@@ -29,14 +31,17 @@ export function createLiveView(send: (requests: AppRequest[], more: number) => v
 		const shown = most === 0 ? [] : waiting.slice(-most);
 		room -= shown.length;
 		const left = more + waiting.length - shown.length;
+		const requests = [...shown, ...ended];
 		waiting = [];
+		ended = [];
 		more = 0;
-		send(shown, left);
+		send(requests, left);
 	}
 
 	return {
-		add(requests, unrecorded) {
+		add(requests, unrecorded, ends) {
 			waiting.push(...requests);
+			ended.push(...ends);
 			more += unrecorded;
 			if (waiting.length > shownPerSecond) more += waiting.splice(0, waiting.length - shownPerSecond).length;
 			timer ??= setTimeout(flush, togetherMs);

@@ -58,7 +58,8 @@ export function createRequestFiles(options: {
 			return queues.run(projectId, async () => {
 				const requests = await readLines(newer(projectId));
 				if (requests.length < most) requests.unshift(...(await readLines(older(projectId))));
-				return requests.slice(-most);
+				// A WebSocket is written when it ends, under the number of its beginning.
+				return requests.sort((one, other) => one.id - other.id).slice(-most);
 			});
 		},
 

@@ -3,6 +3,7 @@ import { type AppRequest, RepldockError, type RequestList, type VisitBatch } fro
 import type { Logger } from "@repldock/service";
 import type { Edge } from "../host.ts";
 import { createLiveView, type LiveView } from "./live-view.ts";
+import { createOpenSockets, type OpenSockets, withEnds } from "./open-sockets.ts";
 import { createRequestFiles, withoutOldAddress } from "./request-files.ts";
 
 /** What a viewer gets: `reset` with the first ones, which stand for all before. */
@@ -41,6 +42,7 @@ interface ProjectRequests {
 	requests: AppRequest[];
 	nextId: number;
 	views: Set<LiveView>;
+	sockets: OpenSockets;
 	/** What is done with the project at the moment; it stays in memory meanwhile. */
 	users: number;
 }
@@ -59,10 +61,18 @@ export function createRequestLog(options: {
 	/** In the order of their last use. */
 	const projects = new Map<string, Promise<ProjectRequests>>();
 	const present = new Map<string, ProjectRequests>();
+	/** Of the edge's counters, when it last told something. */
+	let lastEpoch: string | undefined;
 
 	async function load(projectId: string): Promise<ProjectRequests> {
 		const requests = await files.readLast(projectId, requestsKept);
-		const project = { requests, nextId: (requests.at(-1)?.id ?? 0) + 1, views: new Set<LiveView>(), users: 0 };
+		const project = {
+			requests,
+			nextId: (requests.at(-1)?.id ?? 0) + 1,
+			views: new Set<LiveView>(),
+			sockets: createOpenSockets(requestsKept),
+			users: 0,
+		};
 		present.set(projectId, project);
 		return project;
 	}
@@ -103,18 +113,34 @@ export function createRequestLog(options: {
 
 	async function take(projectId: string, records: VisitBatch["records"], more: number): Promise<void> {
 		await using(projectId, async (project) => {
-			const added = records.map(({ projectId: _project, ...record }) => {
-				const request = { ...record, id: project.nextId, address: addressesForMs === 0 ? null : record.address };
-				project.nextId += 1;
-				return request;
-			});
-			project.requests = [...project.requests, ...added].slice(-requestsKept);
-			for (const view of project.views) view.add(added, more);
-			if (added.length > 0) await files.append(projectId, added);
+			const added: AppRequest[] = [];
+			const ends: AppRequest[] = [];
+			for (const { projectId: _project, socket, ...record } of records) {
+				const opened = socket === null || record.open ? undefined : project.sockets.ended(socket);
+				const id = opened ?? project.nextId++;
+				if (socket !== null && record.open) project.sockets.opened(socket, id);
+				const request = { ...record, id, address: addressesForMs === 0 ? null : record.address };
+				(opened === undefined ? added : ends).push(request);
+			}
+			project.requests = withEnds([...project.requests, ...added].slice(-requestsKept), ends);
+			for (const view of project.views) view.add(added, more, ends);
+			// One that is open would be so for ever after a crash: it is kept when it ends.
+			const over = [...added.filter(({ open }) => !open), ...ends];
+			if (over.length > 0) await files.append(projectId, over);
 		});
 	}
 
-	async function takeBatch({ records, unrecorded }: VisitBatch): Promise<void> {
+	/** What was open when NGINX ended is over; how it was then, nobody saw. */
+	function endSockets(project: ProjectRequests) {
+		project.sockets.forget();
+		const ends = project.requests.filter(({ open }) => open).map((request) => ({ ...request, open: false }));
+		project.requests = withEnds(project.requests, ends);
+		for (const view of project.views) view.add([], 0, ends);
+	}
+
+	async function takeBatch({ epoch, records, unrecorded }: VisitBatch): Promise<void> {
+		if (epoch !== lastEpoch) for (const project of present.values()) endSockets(project);
+		lastEpoch = epoch;
 		const byProject = new Map<string, VisitBatch["records"]>(Object.keys(unrecorded).map((id) => [id, []]));
 		for (const record of records) {
 			const list = byProject.get(record.projectId);

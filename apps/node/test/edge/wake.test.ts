@@ -31,7 +31,8 @@ beforeAll(async () => {
 	await edge.service("agent", ({ url, headers }, response) => {
 		if (url === "/edge/authorize") {
 			const isGood = String(headers["x-repldock-access"]).startsWith("good");
-			return void setTimeout(() => response.writeHead(isGood ? 204 : 403).end(), 2);
+			const visitor = { "x-repldock-user-id": "ada" };
+			return void setTimeout(() => response.writeHead(isGood ? 204 : 403, visitor).end(), 2);
 		}
 		asked.push({ headers, response });
 		answer?.(response);
@@ -151,6 +152,24 @@ test("a failure shows what the agent tells of it, and no program's output become
 		answer = broken;
 		expect((await edge.visit("app.apps.test", { headers: html })).body).toContain("This server is restarting");
 	}
+});
+
+test("who is not known may say at a failure that they are the owner, and comes back to the same address", async () => {
+	answer = say(409, { code: "container_failed", detail: "It ended.", exitCode: null, lines: [] });
+	const link = async (options: Parameters<TestEdge["visit"]>[1]) => {
+		const { body } = await edge.visit("app.apps.test", { ...options, headers: { ...html, ...options?.headers } });
+		return /href="([^"]*)"[^>]*>I am the owner/.exec(body)?.[1]?.replaceAll("&amp;", "&");
+	};
+	const address = await link({ path: '/a?b=1&to=//evil.example"><i>' });
+	const away = await edge.visit("app.apps.test", { path: address ?? "", headers: html });
+	expect(away.status).toBe(302);
+	const site = new URL(away.headers.location ?? "");
+	expect(site.origin + site.pathname).toBe(`http://localhost:${edge.port}/visit`);
+	expect(site.searchParams.get("to")).toBe("/a?b=1&to=//evil.example%22%3E%3Ci%3E");
+	// A form that was sent is not sent again.
+	expect(await link({ method: "POST", path: "/order" })).toBe("/_repldock/sign-in?to=%2F");
+	expect(await link({ headers: { cookie: "repldock_access=over" } })).toBeDefined();
+	expect(await link({ headers: { cookie: "repldock_access=good" } })).toBeUndefined();
 });
 
 test("a flood on a sleeping project is bounded, and another project's visitors are held all the same", async () => {

@@ -26,8 +26,10 @@ function visited(path: string, status = 200) {
 		protocol: "HTTP/1.1",
 		answeredBy: "app",
 		userAgent: "curl",
+		open: false,
+		socket: null,
 	};
-	rig.visited({ records: [record], unrecorded: {} });
+	rig.visited({ epoch: "1", records: [record], unrecorded: {} });
 }
 
 async function follower(rights: "edit" | "view") {

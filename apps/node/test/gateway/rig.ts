@@ -162,7 +162,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 					wake = resolve;
 					signal.addEventListener("abort", () => reject(new Error("over")), { once: true });
 				});
-				return { records: [], unrecorded: {} };
+				return { epoch: "1", records: [], unrecorded: {} };
 			},
 		},
 		directory: join(base, "requests"),

@@ -41,6 +41,8 @@ function record(path: string, values: Partial<VisitRecord> = {}): VisitRecord {
 		protocol: "HTTP/1.1",
 		answeredBy: "app",
 		userAgent: null,
+		open: false,
+		socket: null,
 		...values,
 	};
 }
@@ -71,12 +73,12 @@ function start(addressesForMs = 24 * hourMs): { log: RequestLog; tell(batch: Par
 	void log.run(end.signal);
 	return {
 		log,
-		async tell({ records = [], unrecorded = {} }) {
+		async tell({ epoch = "1", records = [], unrecorded = {} }) {
 			await asks;
 			asks = new Promise((resolve) => {
 				asked = resolve;
 			});
-			answer?.({ records, unrecorded });
+			answer?.({ epoch, records, unrecorded });
 			await asks;
 		},
 	};
@@ -195,4 +197,33 @@ test("a viewer gets what was before, then what comes; of a flood the newest, and
 	end();
 	await tell({ records: [record("/after")] });
 	expect(news.length).toBe(2);
+});
+
+test("a WebSocket is one request from its beginning to its end, and over with the edge that had it", async () => {
+	const { log, tell } = start();
+	const news: RequestNews[] = [];
+	const socket = (name: string, open: boolean, bytesOut = 0) =>
+		record(`/${name}`, { status: 101, open, socket: name, bytesOut });
+	await tell({ records: [socket("one", true), socket("two", true), record("/page")] });
+	const end = log.follow(projectId, (latest) => news.push(latest));
+	await expect.poll(() => news.length).toBe(1);
+	expect(news[0]?.requests.map(({ id, open }) => [id, open])).toEqual([
+		[1, true],
+		[2, true],
+		[3, false],
+	]);
+	await tell({ records: [socket("one", false, 5000)] });
+	await expect.poll(() => news.length).toBe(2);
+	expect(news[1]?.requests).toMatchObject([{ id: 1, open: false, bytesOut: 5000 }]);
+	expect(await paths(log)).toEqual(["/page", "/two", "/one"]);
+
+	await tell({ epoch: "2" });
+	await expect.poll(() => news.length).toBe(3);
+	expect(news[2]?.requests).toMatchObject([{ id: 2, open: false }]);
+	end();
+	// What never ended in order is not kept; what did stands where it began.
+	const second = start();
+	expect(await paths(second.log)).toEqual(["/page", "/one"]);
+	await second.tell({ records: [record("/next")] });
+	expect((await second.log.list(projectId, { limit: 1 })).requests[0]?.id).toBe(4);
 });

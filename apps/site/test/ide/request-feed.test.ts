@@ -19,6 +19,7 @@ function request(id: number, values: Partial<AppRequest> = {}): AppRequest {
 		protocol: "HTTP/1.1",
 		answeredBy: "app",
 		userAgent: "curl/8",
+		open: false,
 		...values,
 	};
 }
@@ -79,6 +80,40 @@ test("what was cleared away does not come back with a new connection", () => {
 	feed.clear();
 	tell([1, 2, 3], { reset: true });
 	expect(ids()).toEqual([3]);
+});
+
+test("a WebSocket stands there while it is open, and its end takes that place, also during a pause", () => {
+	const { feed, tell, ids } = start();
+	const socket = (id: number, open: boolean) =>
+		feed.event({ type: "requests", requests: [request(id, { status: 101, open })], more: 0, reset: false });
+	const open = () => feed.state.get().requests.flatMap((each) => (each.open ? each.id : []));
+	socket(1, true);
+	socket(2, true);
+	tell([3]);
+	expect([ids(), open()]).toEqual([
+		[3, 2, 1],
+		[2, 1],
+	]);
+	socket(1, false);
+	expect([ids(), open()]).toEqual([[3, 2, 1], [2]]);
+	feed.pause(true);
+	socket(2, false);
+	expect([ids(), open(), feed.state.get().waiting]).toEqual([[3, 2, 1], [], 0]);
+});
+
+test("a socket that ended while the page was not connected does not stay open in it", () => {
+	const { feed, tell, ids } = start();
+	feed.event({
+		type: "requests",
+		requests: [request(1, { open: true }), request(2, { open: true })],
+		more: 0,
+		reset: true,
+	});
+	feed.event({ type: "requests", requests: [request(1), request(3)], more: 0, reset: true });
+	expect(ids()).toEqual([3, 1]);
+	expect(feed.state.get().requests.some(({ open }) => open)).toBe(false);
+	tell([4]);
+	expect(ids()).toEqual([4, 3, 1]);
 });
 
 test("the list stays bounded, paused or not", () => {

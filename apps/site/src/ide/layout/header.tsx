@@ -6,6 +6,7 @@ import { ExportMenu } from "../transfer/export-menu.tsx";
 import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
 import { DurableBadge } from "./durable-badge.tsx";
+import { DomainsButton } from "./domains-button.tsx";
 import { ProjectName } from "./project-name.tsx";
 import { SaveBadge } from "./save-badge.tsx";
 import { ThemeMenu } from "./theme-menu.tsx";
@@ -33,6 +34,7 @@ export function Header(props: { project: Project | null; siteUrl: string; onProj
 			<div className="ide-header-end">
 				<People people={workspace?.people ?? []} />
 				<ExportMenu />
+				<DomainsButton />
 				<ThemeMenu />
 			</div>
 		</header>

@@ -29,6 +29,13 @@ export type RequestFeed = {
 /** Rows that the page keeps. */
 export const requestsMost = 1_000;
 
+/** The rows with what the event says of WebSockets among them. The first ones after a new connection name all that are open. */
+function settled(rows: readonly AppRequest[], event: { requests: AppRequest[]; reset: boolean }): AppRequest[] {
+	if (!rows.some(({ open }) => open)) return [...rows];
+	const told = new Map(event.requests.map((request) => [request.id, request]));
+	return rows.flatMap((row) => (row.open ? (told.get(row.id) ?? (event.reset ? [] : row)) : row));
+}
+
 export function createRequestFeed(command: (command: WorkspaceCommand) => void): RequestFeed {
 	const state = createStore<RequestsShown>({ requests: [], more: 0, waiting: 0, paused: false, loaded: false });
 	let followers = 0;
@@ -78,7 +85,10 @@ export function createRequestFeed(command: (command: WorkspaceCommand) => void):
 		},
 
 		event(event) {
-			const { requests, more, paused, waiting } = state.get();
+			const { more, paused, waiting } = state.get();
+			// Sockets that ended take the place of their beginnings, also during a pause: nothing moves by it.
+			const requests = settled(state.get().requests, event);
+			held = settled(held, event);
 			// The first ones after a new connection repeat what is here already.
 			const known = Math.max(clearedId, held[0]?.id ?? 0, requests[0]?.id ?? 0);
 			// A node that numbers from the beginning again has lost its list; what is shown is another history.
@@ -91,7 +101,7 @@ export function createRequestFeed(command: (command: WorkspaceCommand) => void):
 			if (paused && !restarted) {
 				held = merge(fresh, held);
 				heldMore += event.more;
-				return change({ waiting: waiting + fresh.length + event.more, loaded: true });
+				return change({ requests, waiting: waiting + fresh.length + event.more, loaded: true });
 			}
 			change({ requests: merge(fresh, restarted ? [] : requests), more: more + event.more, loaded: true });
 		},

@@ -18,14 +18,18 @@ export const RequestRow = memo(function RequestRow({ request, open, onToggle }: 
 				aria-controls={open ? detailsId : undefined}
 				onClick={() => onToggle(request.id)}
 			>
-				<Badge tone={toneOf(request.status)}>{request.status}</Badge>
+				{request.open ? (
+					<Badge tone="positive">open</Badge>
+				) : (
+					<Badge tone={toneOf(request.status)}>{request.status}</Badge>
+				)}
 				<span className="ide-request-method">{request.method}</span>
 				<span className="ide-request-path" title={request.path}>
 					{request.path}
 				</span>
 				<span className="ide-request-figures">
-					<span>{describeDuration(request.durationMs)}</span>
-					<span>{describeSize(request.bytesOut)}</span>
+					<span>{request.open ? "" : describeDuration(request.durationMs)}</span>
+					<span>{request.open ? "" : describeSize(request.bytesOut)}</span>
 					<time dateTime={new Date(request.atMs).toISOString()}>{describeMoment(request.atMs)}</time>
 				</span>
 			</button>
@@ -41,9 +45,13 @@ function Details({ id, request }: { id: string; request: AppRequest }) {
 		["Visitor", request.address ?? "Not kept any more"],
 		["User agent", request.userAgent ?? "None named"],
 		["When", new Date(request.atMs).toLocaleString()],
-		["Time taken", describeDuration(request.durationMs)],
-		["Received", describeSize(request.bytesIn)],
-		["Sent", describeSize(request.bytesOut)],
+		["Time taken", request.open ? "Still open" : describeDuration(request.durationMs)],
+		...(request.open
+			? []
+			: ([
+					["Received", describeSize(request.bytesIn)],
+					["Sent", describeSize(request.bytesOut)],
+				] satisfies [string, string][])),
 		["Protocol", request.protocol],
 	];
 	return (

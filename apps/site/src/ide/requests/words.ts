@@ -36,6 +36,7 @@ export function describeMoment(atMs: number, nowMs = Date.now()): string {
 
 /** Who answered, where the status alone would be misread. */
 export function describeAnswer(request: AppRequest): string {
+	if (request.open) return "The app, over a WebSocket that is still open";
 	if (request.status === 101) return "The app, over a WebSocket";
 	if (request.status === 499) return "Nobody: the visitor left before there was an answer";
 	if (request.answeredBy === "app") return "The app";
