@@ -4,6 +4,7 @@ import {
 	controlPath,
 	type DesiredPlacement,
 	type Elsewhere,
+	heartbeatEveryMs,
 	type NodeToSite,
 	type ObservedPlacement,
 	SiteToNode,
@@ -24,6 +25,8 @@ export interface FakeNode {
 	waitFor(condition: (placements: DesiredPlacement[]) => boolean): Promise<DesiredPlacement[]>;
 	send(message: NodeToSite): void;
 	report(placement: DesiredPlacement, state: ObservedPlacement["state"], changes?: Partial<ObservedPlacement>): void;
+	/** Whether it sends heartbeats, as an agent does and as it does from the first. */
+	beat(beats: boolean): void;
 	readonly closed: Promise<number>;
 	close(): Promise<void>;
 }
@@ -77,6 +80,11 @@ export async function dialIn(
 		});
 	}
 	const send = (message: NodeToSite) => socket.send(JSON.stringify(message));
+	let beating = true;
+	const heartbeat = setInterval(() => {
+		if (beating && socket.readyState === socket.OPEN) send({ type: "heartbeat" });
+	}, heartbeatEveryMs);
+	void closed.then(() => clearInterval(heartbeat));
 
 	await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
 	send({ type: "hello", name, gatewayUrl: "http://node.localhost:8080", slots: 10, edgeAddress, observed });
@@ -90,6 +98,9 @@ export async function dialIn(
 		send,
 		report({ projectId, generation, wantVersion }, state, changes = {}) {
 			send({ type: "observed", observed: [{ projectId, generation, wantVersion, state, problem: null, ...changes }] });
+		},
+		beat(beats) {
+			beating = beats;
 		},
 		closed,
 		async close() {
