@@ -207,7 +207,10 @@ test("a node that dials in twice is spoken for by the newer socket", async () =>
 test("a lost node is said so, and projects are no longer put there", async () => {
 	const project = await makeProject("Stranded");
 	await owner.post(`${project.path}/ticket`);
-	node.report(await project.desired(({ want }) => want === "running"), "running");
+	const placement = await project.desired(({ want }) => want === "running");
+	// The report comes after the last heartbeat, and is taken in after it.
+	node.beat(false);
+	node.report(placement, "running");
 	await eventually(async () => expect(await project.state()).toBe("running"));
 	await world.query("UPDATE nodes SET last_seen_at = now() - interval '16 seconds' WHERE name = 'one'");
 	const shown = (await owner.get(project.path)).body;
@@ -216,6 +219,7 @@ test("a lost node is said so, and projects are no longer put there", async () =>
 	const homeless = await owner.post("/api/v1/projects", { template: "python", name: "Homeless" });
 	expect((await owner.post(`/api/v1/projects/${homeless.body.id}/ticket`)).body.code).toBe("no_node");
 
+	node.beat(true);
 	node.send({ type: "heartbeat" });
 	await eventually(async () => expect(await project.state()).toBe("running"));
 	expect((await owner.post(`/api/v1/projects/${homeless.body.id}/ticket`)).status).toBe(200);

@@ -101,9 +101,8 @@ export function createWakes(options: WakesOptions): Wakes {
 		try {
 			nextLane = (nextLane + 1) % lanes;
 			await queues.run(String(nextLane), async () => {
-				// Beside the opening of its files; the run waits for the same start, and hears of its failure.
-				void placements.ensureRunning(projectId).catch(() => undefined);
-				const workspace = await options.workspaces.open(projectId);
+				const container = placements.ensureRunning(projectId);
+				const [workspace] = await Promise.all([options.workspaces.open(projectId), container]);
 				release = workspace.watchPortsClosely();
 				await options.runner.run(projectId, { columns: 80, rows: 24 });
 			});

@@ -105,6 +105,19 @@ test("a container takes its share of the machine's inotify, and no more", async 
 	expect(left.filter((name) => name === one || name === two)).toEqual([]);
 });
 
+test("a container that was stopped starts again as it began: its limits, its files, an empty /tmp and an address", async () => {
+	const { id, pid: firstPid } = await machine.startContainer();
+	const write = "echo kept > file; echo gone > /tmp/file; mkdir /tmp/.repldock-booted";
+	expect((await execute(machine.engine, id, ["bash", "-c", write])).exitCode).toBe(0);
+	await machine.engine.stopContainer(id, 1_000);
+	expect(await machine.engine.inspectContainer(id)).toMatchObject({ state: "exited", pid: 0, address: null });
+	const status = await machine.engine.startContainer(id);
+	expect(status).toMatchObject({ id, state: "running", address: expect.stringMatching(/^[\d.]+$/) });
+	expect(status?.pid).not.toBe(firstPid);
+	const read = "cat file; ls -A /tmp; cat /proc/sys/user/max_inotify_instances; cat /proc/1/oom_score_adj";
+	expect((await execute(machine.engine, id, ["bash", "-c", read])).output).toBe("kept\n256\n0\n");
+});
+
 test("a program cannot use io_uring", async () => {
 	const container = await machine.startContainer();
 	const program = "my $parameters = chr(0) x 120; syscall(425, 1, $parameters); print $!";

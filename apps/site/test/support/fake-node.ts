@@ -5,6 +5,7 @@ import {
 	controlPath,
 	type DesiredPlacement,
 	type Elsewhere,
+	heartbeatEveryMs,
 	type NodeToSite,
 	type ObservedPlacement,
 	SiteToNode,
@@ -30,6 +31,8 @@ export interface FakeNode {
 	/** What the site has said so far that the node may forget. */
 	kept(): Kept[];
 	report(placement: DesiredPlacement, state: ObservedPlacement["state"], changes?: Partial<ObservedPlacement>): void;
+	/** Whether it sends heartbeats, as an agent does and as it does from the first. */
+	beat(beats: boolean): void;
 	readonly closed: Promise<number>;
 	close(): Promise<void>;
 }
@@ -86,6 +89,11 @@ export async function dialIn(
 		});
 	}
 	const send = (message: NodeToSite) => socket.send(JSON.stringify(message));
+	let beating = true;
+	const heartbeat = setInterval(() => {
+		if (beating && socket.readyState === socket.OPEN) send({ type: "heartbeat" });
+	}, heartbeatEveryMs);
+	void closed.then(() => clearInterval(heartbeat));
 
 	await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
 	send({
@@ -109,6 +117,9 @@ export async function dialIn(
 		kept: () => kept,
 		report({ projectId, generation, wantVersion }, state, changes = {}) {
 			send({ type: "observed", observed: [{ projectId, generation, wantVersion, state, problem: null, ...changes }] });
+		},
+		beat(beats) {
+			beating = beats;
 		},
 		closed,
 		async close() {
