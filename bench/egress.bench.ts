@@ -17,7 +17,8 @@ import { type Figure, report } from "./support/report.ts";
  */
 const { values } = parseArgs({ options: { json: { type: "boolean" }, containers: { type: "string" } } });
 const count = Number(values.containers ?? 500);
-if (!Number.isInteger(count) || count < 20 || count > 1000) throw new Error("--containers takes a number from 20 to 1000.");
+if (!Number.isInteger(count) || count < 20 || count > 1000)
+	throw new Error("--containers takes a number from 20 to 1000.");
 const floodSeconds = 20;
 const say = (line: string) => process.stderr.write(`${line}\n`);
 

@@ -16,7 +16,15 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 
 function most(name: string, values: readonly number[], unit: string, goal: number): Figure {
 	const value = median(values);
-	return { name, value, unit, p95: quantile(values, 0.95), runs: values.length, goal: `<= ${goal}`, met: value <= goal };
+	return {
+		name,
+		value,
+		unit,
+		p95: quantile(values, 0.95),
+		runs: values.length,
+		goal: `<= ${goal}`,
+		met: value <= goal,
+	};
 }
 
 export async function measureChanges(lab: Lab): Promise<Figure[]> {
@@ -64,7 +72,14 @@ export async function measureCounters(lab: Lab): Promise<Figure> {
 	// Ethernet, IP, and TCP with timestamps.
 	const counted = sum(counters.map(({ sentBytes, sentPackets }) => sentBytes - 66 * sentPackets));
 	const difference = (Math.abs(counted - received) / received) * 100;
-	return { name: "counters, over a restart of the agent, against what was received", value: difference, unit: "%", runs: 1, goal: "<= 0.1", met: difference <= 0.1 };
+	return {
+		name: "counters, over a restart of the agent, against what was received",
+		value: difference,
+		unit: "%",
+		runs: 1,
+		goal: "<= 0.1",
+		met: difference <= 0.1,
+	};
 }
 
 /** Processor time for each gigabyte, by the shaper and by a plain limit of the same rate. */
@@ -91,5 +106,14 @@ export async function measureProcessor(lab: Lab): Promise<Figure> {
 		await lab.network.repair();
 	}
 	const ratio = median(shaped) / median(plain);
-	return { name: "processor time for a gigabyte of 100 senders (a plain limit of 1 Gbit/s: baseline)", value: median(shaped), unit: "s", runs: shaped.length, baseline: median(plain), ratio, goal: "<= 1.15 x", met: ratio <= 1.15 };
+	return {
+		name: "processor time for a gigabyte of 100 senders (a plain limit of 1 Gbit/s: baseline)",
+		value: median(shaped),
+		unit: "s",
+		runs: shaped.length,
+		baseline: median(plain),
+		ratio,
+		goal: "<= 1.15 x",
+		met: ratio <= 1.15,
+	};
 }

@@ -13,7 +13,7 @@ import { removeShapingDevices } from "../../apps/node/src/host/shaping-devices.t
 import { type ContainerNetwork, createContainerNetwork } from "../../apps/node/src/network/network.ts";
 import type { ShapingOptions } from "../../apps/node/src/network/shaping/objects.ts";
 import { createShaping } from "../../apps/node/src/network/shaping/shaping.ts";
-import { startMachine, type StartedContainer } from "../../apps/node/test/host/machine.ts";
+import { type StartedContainer, startMachine } from "../../apps/node/test/host/machine.ts";
 import { containerPort, containerProgram } from "./container-program.ts";
 
 /** Real containers on an engine of the bench's own, and a network namespace in place of the internet. */
@@ -84,7 +84,13 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 	const open = () => {
 		const shaping = createShaping(options);
 		const findCableHere = (pid: number) => findCable(pid, machine.networkOptions.bridge);
-		return createContainerNetwork({ parts: [shaping], traffic: shaping, subnet: options.subnet, findCable: findCableHere, log });
+		return createContainerNetwork({
+			parts: [shaping],
+			traffic: shaping,
+			subnet: options.subnet,
+			findCable: findCableHere,
+			log,
+		});
 	};
 
 	const containers: StartedContainer[] = [];
@@ -163,7 +169,12 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 			};
 		},
 		async roundTrips(index, trips) {
-			const meter = startInside(namespace, "round-trips.ts", [internet.address, String(echoPort), String(trips)], cleanup);
+			const meter = startInside(
+				namespace,
+				"round-trips.ts",
+				[internet.address, String(echoPort), String(trips)],
+				cleanup,
+			);
 			await meter.nextLine();
 			const { address } = containers[index] as StartedContainer;
 			const socket = await command(address, `echo ${internet.address} ${echoPort}`);

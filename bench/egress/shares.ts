@@ -19,7 +19,10 @@ async function sentBytes(lab: Lab): Promise<number> {
 }
 
 /** Payload that each of these got through in the time, once all send. */
-async function measure(lab: Lab, seconds: number): Promise<{ received: number[]; totalBitsPerSecond: number; seconds: number }> {
+async function measure(
+	lab: Lab,
+	seconds: number,
+): Promise<{ received: number[]; totalBitsPerSecond: number; seconds: number }> {
 	await delay(warmUpMs);
 	const startedAtMs = performance.now();
 	const [before, sentBefore] = [await lab.received(), await sentBytes(lab)];
@@ -45,7 +48,12 @@ export async function measureAll(lab: Lab, seconds: number): Promise<Figure[]> {
 	const { received, totalBitsPerSecond } = await measure(lab, seconds);
 	await stop();
 	return [
-		least(`${count} flat out for ${seconds} s: of the uplink in use`, totalBitsPerSecond / uplinkBitsPerSecond, "x", 0.97),
+		least(
+			`${count} flat out for ${seconds} s: of the uplink in use`,
+			totalBitsPerSecond / uplinkBitsPerSecond,
+			"x",
+			0.97,
+		),
 		least("Jain index of their shares", jain(received), "", 0.995),
 		least("least share, of the mean", Math.min(...received) / mean(received), "x", 0.9),
 	];
@@ -55,7 +63,12 @@ export async function measureOne(lab: Lab): Promise<Figure> {
 	const stop = await lab.flood([0]);
 	const { totalBitsPerSecond } = await measure(lab, 5);
 	await stop();
-	return least(`one of ${lab.containers.length} busy: of the uplink`, totalBitsPerSecond / uplinkBitsPerSecond, "x", 0.9);
+	return least(
+		`one of ${lab.containers.length} busy: of the uplink`,
+		totalBitsPerSecond / uplinkBitsPerSecond,
+		"x",
+		0.9,
+	);
 }
 
 /** Ten send; many more join. When has every one of them its floor? */
@@ -80,7 +93,14 @@ export async function measureJoin(lab: Lab): Promise<Figure> {
 	}
 	await stopJoined();
 	await stopTen();
-	return { name: `ten busy, ${joining} join: all have their floor after`, value: tookMs, unit: "ms", runs: 1, goal: "<= 1000", met: tookMs <= 1000 };
+	return {
+		name: `ten busy, ${joining} join: all have their floor after`,
+		value: tookMs,
+		unit: "ms",
+		runs: 1,
+		goal: "<= 1000",
+		met: tookMs <= 1000,
+	};
 }
 
 /** Half with one connection, half with fifty. */
@@ -93,7 +113,14 @@ export async function measureConnections(lab: Lab): Promise<Figure> {
 	await stopMany();
 	const busy = received.slice(0, 2 * half);
 	const worst = Math.max(...busy.map((value) => Math.abs(value / mean(busy) - 1)));
-	return { name: `${half} with 1 and ${half} with 50 connections: furthest from the mean`, value: worst * 100, unit: "%", runs: 1, goal: "<= 10", met: worst <= 0.1 };
+	return {
+		name: `${half} with 1 and ${half} with 50 connections: furthest from the mean`,
+		value: worst * 100,
+		unit: "%",
+		runs: 1,
+		goal: "<= 10",
+		met: worst <= 0.1,
+	};
 }
 
 /** One person with many containers among others with one each. */
@@ -114,7 +141,14 @@ export async function measureOwners(lab: Lab): Promise<Figure> {
 	}
 	const shares = [...received.slice(0, others), sum(received.slice(others, others + many))];
 	const worst = Math.max(...shares.map((value) => Math.abs(value / mean(shares) - 1)));
-	return { name: `an owner of ${many} beside ${others} owners of one: furthest from the mean`, value: worst * 100, unit: "%", runs: 1, goal: "<= 10", met: worst <= 0.1 };
+	return {
+		name: `an owner of ${many} beside ${others} owners of one: furthest from the mean`,
+		value: worst * 100,
+		unit: "%",
+		runs: 1,
+		goal: "<= 10",
+		met: worst <= 0.1,
+	};
 }
 
 export async function measureLatency(lab: Lab): Promise<Figure> {
@@ -125,5 +159,13 @@ export async function measureLatency(lab: Lab): Promise<Figure> {
 	const times = await lab.roundTrips(0, 1000);
 	await stop();
 	const p99 = quantile(times, 0.99);
-	return { name: `small round trip of an idle container while ${flooding} flood, p99 (quiet: baseline)`, value: p99, unit: "ms", runs: times.length, baseline: quantile(quiet, 0.99), goal: "<= 20", met: p99 <= 20 };
+	return {
+		name: `small round trip of an idle container while ${flooding} flood, p99 (quiet: baseline)`,
+		value: p99,
+		unit: "ms",
+		runs: times.length,
+		baseline: quantile(quiet, 0.99),
+		goal: "<= 20",
+		met: p99 <= 20,
+	};
 }

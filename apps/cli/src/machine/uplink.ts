@@ -1,4 +1,11 @@
-import { assumedUplinkBitsPerSecond, CommandError, measureUplink, parse, runCommand, type Uplink } from "@repldock/service";
+import {
+	assumedUplinkBitsPerSecond,
+	CommandError,
+	measureUplink,
+	parse,
+	runCommand,
+	type Uplink,
+} from "@repldock/service";
 import type { Finding } from "./finding.ts";
 
 const name = "uplink";
