@@ -122,7 +122,8 @@ export function createShaping(options: ShapingOptions): Shaping {
 	}
 
 	async function noteReceived(members: readonly Member[]) {
-		const interfaces = await readReceived();
+		const [first, ...others] = members;
+		const interfaces = await readReceived(others.length > 0 ? undefined : first?.interfaceName);
 		for (const { projectId, interfaceName } of members) {
 			const now = interfaces.get(interfaceName);
 			if (now) received.set(projectId, now);
@@ -173,7 +174,10 @@ export function createShaping(options: ShapingOptions): Shaping {
 			if (!placed) return;
 			await noteReceived([placed.member]);
 			const isLast = groups.remove(projectId);
-			const lines = [`class show dev ${device} classid ${memberClass(placed)}`, ...removalLines(placed, isLast)];
+			const lines = [
+				`class show dev ${device} parent ${hex(placed.group)}: classid ${memberClass(placed)}`,
+				...removalLines(placed, isLast),
+			];
 			let classes: HtbClass[];
 			try {
 				classes = parseClasses(await changeTraffic(lines));
