@@ -76,7 +76,7 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 		strayDevice: `rds${id}`,
 		subnet: machine.networkOptions.subnet,
 		uplinkBitsPerSecond,
-		slots: Math.max(count, 2),
+		slots: 500,
 		byOwner: true,
 		ingressBitsPerSecond: undefined,
 	};
@@ -128,7 +128,12 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 		cleanup.push("program", () => stream.close());
 	}
 
-	const receiver = startInside(namespace, "receiver.ts", [internet.address, String(sinkPort)], cleanup);
+	const receiver = startInside(
+		namespace,
+		fileURLToPath(new URL("receiver.ts", import.meta.url)),
+		[internet.address, String(sinkPort)],
+		cleanup,
+	);
 	await receiver.nextLine();
 
 	return {
@@ -171,7 +176,7 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 		async roundTrips(index, trips) {
 			const meter = startInside(
 				namespace,
-				"round-trips.ts",
+				fileURLToPath(new URL("round-trips.ts", import.meta.url)),
 				[internet.address, String(echoPort), String(trips)],
 				cleanup,
 			);
@@ -223,8 +228,7 @@ async function end(socket: Socket): Promise<void> {
 }
 
 function startInside(namespace: string, program: string, words: string[], cleanup: CleanupStack) {
-	const path = fileURLToPath(new URL(program, import.meta.url));
-	const child: ChildProcess = spawn("ip", ["netns", "exec", namespace, process.execPath, path, ...words], {
+	const child: ChildProcess = spawn("ip", ["netns", "exec", namespace, process.execPath, program, ...words], {
 		stdio: ["pipe", "pipe", "inherit"],
 	});
 	if (!child.stdout) throw new Error("no output");

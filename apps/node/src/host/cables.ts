@@ -49,14 +49,15 @@ function interfaceName(index: number): string | undefined {
 	return buffer.toString("latin1", 0, buffer.indexOf(0));
 }
 
-/** What each interface of the node sent to its other end, by name. */
-export async function readReceived(): Promise<Map<string, { bytes: number; packets: number }>> {
+/** What interfaces of the node sent to their other ends, by name: all of them, or one alone. */
+export async function readReceived(only?: string): Promise<Map<string, { bytes: number; packets: number }>> {
 	const lines = (await readFile("/proc/net/dev", "utf8")).split("\n").slice(2);
 	const received = new Map<string, { bytes: number; packets: number }>();
 	for (const line of lines) {
-		const [name, fields] = line.split(":");
-		const [, , , , , , , , bytes, packets] = (fields ?? "").trim().split(/\s+/).map(Number);
-		if (name && bytes !== undefined && packets !== undefined) received.set(name.trim(), { bytes, packets });
+		const [name = "", fields = ""] = line.split(":");
+		if (only !== undefined && name.trim() !== only) continue;
+		const [, , , , , , , , bytes, packets] = fields.trim().split(/\s+/).map(Number);
+		if (bytes !== undefined && packets !== undefined) received.set(name.trim(), { bytes, packets });
 	}
 	return received;
 }

@@ -74,7 +74,7 @@ export async function layCables(change: Partial<ShapingOptions> = {}): Promise<C
 }
 
 /** The node's network over these cables, as a new agent makes it. */
-export function openNetworkOf(cables: Cables, all: readonly Cable[], change: { log?: typeof log } = {}) {
+export function openNetworkOf(cables: Cables, all: readonly Cable[], change: { repairEveryMs?: number } = {}) {
 	const shaping = createShaping(cables.options);
 	const network = createContainerNetwork({
 		parts: [shaping],
@@ -107,7 +107,7 @@ export function placement(
 		template: "node",
 		visibility: "private",
 		rightsVersion: 1,
-		limits: { memoryBytes: 1, cpus: 1, pids: 8, diskBytes: 1 },
+		limits: { memoryBytes: 128 * 1024 * 1024, cpus: 1, pids: 64, diskBytes: 1e9 },
 		network: { ...openNetwork, ...policy },
 		stored: false,
 		alwaysOn: false,

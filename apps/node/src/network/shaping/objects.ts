@@ -50,7 +50,9 @@ const turnBytes = 65_536;
 /** A class gets its floor in small pieces, so that many at once delay nobody for long. */
 const floorBurstBytes = 8_192;
 /** Of a timer that comes late on a busy machine. */
-const timerSlackSeconds = 0.002;
+const timerSlackSeconds = 0.004;
+/** Of the uplink, for classes that it alone limits: a packet is to wait for one clock, not for three. */
+const unlimited = 4;
 
 export const hex = (value: number) => value.toString(16);
 export const memberClass = ({ member, group }: Placed) => `${hex(group)}:${hex(member.number)}`;
@@ -64,15 +66,20 @@ export function floorOf({ uplinkBitsPerSecond, slots }: ShapingOptions): number 
 	return wholeRate(uplinkBitsPerSecond / slots);
 }
 
+function burstBytes(bitsPerSecond: number): number {
+	return Math.max(turnBytes, Math.round((bitsPerSecond / 8) * timerSlackSeconds));
+}
+
 function burst(bitsPerSecond: number): string {
-	const bytes = Math.max(turnBytes, Math.round((bitsPerSecond / 8) * timerSlackSeconds));
+	const bytes = burstBytes(bitsPerSecond);
 	return `burst ${bytes} cburst ${bytes}`;
 }
 
-/** The member's ceiling: the uplink, or less by its project's plan or an operator's word. */
+/** The member's ceiling by its project's plan or an operator's word; beyond the uplink when neither is below it. */
 export function ceilingOf({ policy }: Member, { uplinkBitsPerSecond }: ShapingOptions): number {
-	const limits = [uplinkBitsPerSecond, policy.egressBitsPerSecond, policy.restriction?.bitsPerSecond];
-	return wholeRate(Math.min(...limits.filter((limit) => typeof limit === "number")));
+	const limits = [policy.egressBitsPerSecond, policy.restriction?.bitsPerSecond];
+	const lowest = Math.min(...limits.filter((limit) => typeof limit === "number"));
+	return wholeRate(lowest < uplinkBitsPerSecond ? lowest : unlimited * uplinkBitsPerSecond);
 }
 
 export const classShape = (parent: string, rate: number, ceiling: number) => `${parent} ${rate} ${ceiling}`;
@@ -158,9 +165,10 @@ export function groupObjects(group: number, options: ShapingOptions): KernelObje
 	const uplink = wholeRate(options.uplinkBitsPerSecond);
 	const program = classByAddress(group, hostMask(options.subnet));
 	const above = { parent: rootClass, key: classKey(device, rootClass) };
-	const bursts = `burst ${floorBurstBytes} ${burst(uplink).replace(/^.* cburst/, "cburst")}`;
+	const ceiling = unlimited * uplink;
+	const bursts = `burst ${floorBurstBytes} cburst ${burstBytes(ceiling)}`;
 	return [
-		htbClass(device, id, above, Math.min(floorOf(options), uplink), uplink, bursts),
+		htbClass(device, id, above, Math.min(floorOf(options), uplink), ceiling, bursts),
 		{
 			key: qdiscKey(device, handle),
 			shape: `htb ${id}`,
@@ -261,7 +269,7 @@ function cableObjects({ interfaceName, address }: Member, options: ShapingOption
 	];
 	if (options.ingressBitsPerSecond === undefined) return objects;
 	const rate = wholeRate(options.ingressBitsPerSecond);
-	const bytes = Math.max(2 * turnBytes, Math.round((rate / 8) * timerSlackSeconds));
+	const bytes = Math.max(2 * turnBytes, burstBytes(rate));
 	return [
 		...objects,
 		{
