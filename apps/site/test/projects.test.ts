@@ -219,6 +219,11 @@ test("the OpenAPI document names every route, and templates need no sign-in", as
 			"patch /settings",
 			"get /nodes",
 			"get /users",
+			"get /projects/{id}/traffic",
+			"post /projects/{id}/network-answer",
+			"get /nodes/{id}/traffic",
+			"post /admin/projects/{id}/network-restriction",
+			"delete /admin/projects/{id}/network-restriction",
 		].sort(),
 	);
 	const templates = await site.client().get("/api/v1/templates");

@@ -72,6 +72,7 @@ export async function createTraffic(options: TrafficOptions): Promise<Traffic> {
 	let connections = new Map<string, ConnectionCount>();
 	let refusals: ReadonlyMap<string, Partial<Record<RefusalReason, number>>> = new Map();
 	let sampledAtMs = performance.now();
+	let connectionsAreRead = true;
 	let sampling: Promise<void> | undefined;
 	let underWay = Promise.resolve();
 	let waiting: Promise<void> | undefined;
@@ -165,8 +166,15 @@ export async function createTraffic(options: TrafficOptions): Promise<Traffic> {
 	async function wholeLook(): Promise<void> {
 		await sample();
 		await ledger.save();
-		await lookAtConnections().catch((error: unknown) =>
-			log.warn({ err: error }, "the kernel's table of connections could not be read"),
+		await lookAtConnections().then(
+			() => {
+				connectionsAreRead = true;
+			},
+			(error: unknown) => {
+				// Once, not at every look: the rest is measured all the same.
+				if (connectionsAreRead) log.warn({ err: error }, "the kernel's table of connections cannot be read");
+				connectionsAreRead = false;
+			},
 		);
 		observe();
 		for (const projectId of viewers.keys()) tellViewers(projectId, [], details(projectId));

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLog } from "@repldock/service";
@@ -168,6 +168,23 @@ test("an hour that is over stays on disk until the site has it, and is told agai
 	ledger.tellAll();
 	expect(await hours()).toEqual([firstHour + 1]);
 	expect(await closedHours()).toEqual([]);
+});
+
+test("an hour that was closed by an agent which died before it turned the page is counted once", async () => {
+	const site = listen();
+	const before = await open();
+	await read(before, null);
+	await before.save();
+	const { ledger: book } = JSON.parse(await readFile(join(directory, "open.json"), "utf8"));
+	// It had read 100 bytes, and had only written them to the page that is over.
+	const lost = { ...sent(100), refusedPackets: 0, projectId, generation: 2, hour: firstHour };
+	await writeFile(join(directory, `${book}.${firstHour}.json`), JSON.stringify([lost]));
+	nowMs += hourMs;
+	const ledger = await open();
+	await read(ledger, sent(130));
+	await ledger.save();
+	await site.hear(ledger);
+	expect(site.sum()).toBe(130);
 });
 
 test("nothing is told before it is on disk", async () => {

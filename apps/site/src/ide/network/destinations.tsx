@@ -12,7 +12,7 @@ export function Destinations({ destinations }: { destinations: readonly Destinat
 	const shown = all ? sorted : sorted.slice(0, shownFirst);
 	return (
 		<>
-			<h3>Where to</h3>
+			<h2>Where to</h2>
 			{destinations.length === 0 && <p className="ide-network-hint">It has connected to nothing yet.</p>}
 			<ul className="ide-network-destinations" aria-label="Destinations">
 				{shown.map((destination) => (

@@ -62,7 +62,7 @@ export function NetworkPanel({ visible }: { visible: boolean }) {
 			{problem && <p className="ide-network-hint">{problem}</p>}
 			{sums && <Sums sums={sums} />}
 			<Destinations destinations={details.destinations} />
-			<h3>Refused</h3>
+			<h2>Refused</h2>
 			{details.refused.length === 0 && (
 				<p className="ide-network-hint">Nothing was refused since the container started.</p>
 			)}

@@ -12,7 +12,7 @@ export function TalkersCard({ talkers, owners, onRestrict }: TalkersCardProps) {
 		<Card title="Top talkers" description="What projects sent and received in the last ten seconds.">
 			{talkers.length === 0 && <p className="quiet">Nobody sends or receives anything.</p>}
 			{talkers.length > 0 && (
-				<Table label="Top talkers" columns={["Project", "Sends", "Receives", "Connections", "Refused", "Restrict"]}>
+				<Table label="Top talkers" columns={["Project", "Restrict", "Sends", "Receives", "Connections", "Refused"]}>
 					{talkers.map(({ project, ...rate }) => (
 						<tr key={project.id}>
 							<td>
@@ -25,10 +25,6 @@ export function TalkersCard({ talkers, owners, onRestrict }: TalkersCardProps) {
 									{project.slug}, {project.ownerName}
 								</span>
 							</td>
-							<td className="figure">{describeRate(rate.sentBitsPerSecond)}</td>
-							<td className="figure">{describeRate(rate.receivedBitsPerSecond)}</td>
-							<td className="figure">{rate.connections.toLocaleString("en")}</td>
-							<td className="figure">{rate.refusedPackets.toLocaleString("en")}</td>
 							<td>
 								<span className="node-actions">
 									<Button
@@ -47,6 +43,10 @@ export function TalkersCard({ talkers, owners, onRestrict }: TalkersCardProps) {
 									</Button>
 								</span>
 							</td>
+							<td className="figure">{describeRate(rate.sentBitsPerSecond)}</td>
+							<td className="figure">{describeRate(rate.receivedBitsPerSecond)}</td>
+							<td className="figure">{rate.connections.toLocaleString("en")}</td>
+							<td className="figure">{rate.refusedPackets.toLocaleString("en")}</td>
 						</tr>
 					))}
 				</Table>
