@@ -293,7 +293,6 @@ export function nodePaths(config: NodeConfig) {
 		accessSecret: join(data, "secrets", "node", "access-secret"),
 		nodeToken: join(data, "secrets", "node", "node-token"),
 		documents: join(data, "documents"),
-		objects: join(data, "objects"),
 		checkpoints: join(data, "checkpoints.json"),
 		requests: join(data, "requests"),
 		traffic: join(data, "traffic"),

@@ -1,4 +1,5 @@
-import { createLog } from "@repldock/service";
+import { objectOptions } from "@repldock/objects";
+import { createLog, readConfig } from "@repldock/service";
 import { type NodeConfig, type NodePaths, nodePaths, readNodeConfig } from "./config.ts";
 import { endContainers, prepareMachine, releaseMachine } from "./machine.ts";
 
@@ -15,7 +16,7 @@ const commands: Record<string, (config: NodeConfig, paths: NodePaths) => Promise
 	},
 	async serve(config, paths) {
 		const { serve } = await import("./serve.ts");
-		await serve(config, paths, createLog("agent", config.logLevel));
+		await serve(config, paths, readConfig(objectOptions, process.env), createLog("agent", config.logLevel));
 	},
 	async drain(config, paths) {
 		await endContainers(paths, createLog("agent", config.logLevel));

@@ -1,5 +1,5 @@
 import { mkdir, readFile } from "node:fs/promises";
-import { openFolderStore } from "@repldock/objects";
+import { type ObjectConfig, objectLocation, openObjectStore } from "@repldock/objects";
 import { consolePtyId } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
 import { createCheckpoints } from "./checkpoints/checkpoints.ts";
@@ -56,7 +56,7 @@ const garbageAgeMs = 24 * 60 * 60 * 1000;
  * The agent: wires its parts, then serves until SIGTERM. It may end at any moment: what runs in containers goes on, and
  * the next agent finds it again.
  */
-export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): Promise<void> {
+export async function serve(config: NodeConfig, paths: NodePaths, objects: ObjectConfig, log: Logger): Promise<void> {
 	const cleanup = createCleanupStack(log);
 	const stopped = new AbortController();
 	const ended = new Promise<void>((resolve) => {
@@ -74,7 +74,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	await mkdir(paths.documents, { recursive: true, mode: 0o700 });
 
 	const site = { siteUrl: config.siteUrl, siteSocket: config.siteSocket, nodeToken };
-	const store = await openFolderStore(paths.objects);
+	const store = await openObjectStore(objectLocation(objects, paths.data), objects);
 	const manifests = createManifestQuestions(site);
 	const checkpoints = await createCheckpoints({
 		store,
