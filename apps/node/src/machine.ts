@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { connect, isIPv4 } from "node:net";
 import { join } from "node:path";
-import type { Logger } from "@repldock/service";
+import { type Logger, runCommand } from "@repldock/service";
+import { z } from "zod";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
+import { egressRules } from "./config-network.ts";
 import { chooseListenPort, ensureAppsAddress, firstAppPort, releaseAppsAddress } from "./host/apps-address.ts";
 import { type EdgeOptions, edgeProgram, prepareEdge } from "./host/edge-process.ts";
 import { createEngine } from "./host/engine.ts";
@@ -13,9 +15,9 @@ import {
 	prepareEngine,
 	releaseEngine,
 } from "./host/engine-process.ts";
-import { createNetwork } from "./host/network.ts";
+import { createNetwork, type NetworkOptions } from "./host/network.ts";
 import { raiseSharedLimits, restoreSharedLimits, sharedLimitsDirectory } from "./host/shared-limits.ts";
-import { chooseSubnet } from "./host/subnet.ts";
+import { chooseSubnet, gatewayAddress } from "./host/subnet.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "./host/volume-mount.ts";
 import { readSubnet, rememberSubnet } from "./subnet-file.ts";
 import { planEdgeTls } from "./tls.ts";
@@ -43,7 +45,7 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 	const subnet = (await readSubnet(paths)) ?? (await chooseSubnet(config.subnet));
 	await rememberSubnet(paths, subnet);
 	const servers = config.egress === "open" ? await nameServers() : [];
-	await network(config, paths, subnet, servers).ensure();
+	await createNetwork(await networkOptions(config, paths, subnet)).ensure();
 	await raiseSharedLimits(sharedLimitsDirectory, paths.instance);
 	const { store, mountPoint } = volumeStore(config, paths);
 	await mountVolumes(store, mountPoint);
@@ -136,21 +138,31 @@ export async function releaseMachine(config: NodeConfig, paths: NodePaths): Prom
 	const { store, mountPoint } = volumeStore(config, paths);
 	await unmountVolumes(store, mountPoint);
 	const subnet = await readSubnet(paths);
-	if (subnet) await network(config, paths, subnet, []).release();
+	if (subnet) await createNetwork(await networkOptions(config, paths, subnet)).release();
 	await releaseAppsAddress(paths.appsTable);
 	await restoreSharedLimits(sharedLimitsDirectory, paths.instance);
 }
 
-function network(config: NodeConfig, paths: NodePaths, subnet: string, servers: readonly string[]) {
-	return createNetwork({
+/** The node's network; the agent mends it by the same description as it was made by. */
+export async function networkOptions(config: NodeConfig, paths: NodePaths, subnet: string): Promise<NetworkOptions> {
+	return {
 		bridge: paths.bridge,
 		subnet,
+		gateway: gatewayAddress(subnet),
 		egress: config.egress,
-		nameServers: servers,
 		table: paths.table,
+		rules: egressRules(config),
+		reachedBy: [0, await userId(config.systemUser)],
 		visitors: { ports: visitedPorts(config), connections: config.visitorConnections },
 		stateFile: join(paths.data, "network.json"),
-	});
+	};
+}
+
+async function userId(name: string): Promise<number> {
+	return z.coerce
+		.number()
+		.int()
+		.parse((await runCommand("id", ["-u", name])).trim());
 }
 
 /** Those of the edge; with an address for the apps, all that it brings to the edge. */
