@@ -16,6 +16,7 @@ import {
 	releaseEngine,
 } from "./host/engine-process.ts";
 import { createNetwork, type NetworkOptions } from "./host/network.ts";
+import { prepareResolver, resolverPort, resolverProgram } from "./host/resolver.ts";
 import { raiseSharedLimits, restoreSharedLimits, sharedLimitsDirectory } from "./host/shared-limits.ts";
 import { chooseSubnet, gatewayAddress } from "./host/subnet.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "./host/volume-mount.ts";
@@ -27,6 +28,8 @@ export interface NodePlan {
 	containerd: { program: string; arguments: string[]; socket: string };
 	engine: { program: string; arguments: string[] };
 	edge: { program: string; arguments: string[] };
+	/** Null when containers reach nothing anyway. */
+	resolver: { program: string; arguments: string[]; address: string; port: number } | null;
 }
 
 export function volumeStore(config: NodeConfig, paths: NodePaths): { store: VolumeStore; mountPoint: string } {
@@ -44,12 +47,13 @@ export function volumeStore(config: NodeConfig, paths: NodePaths): { store: Volu
 export async function prepareMachine(config: NodeConfig, paths: NodePaths): Promise<NodePlan> {
 	const subnet = (await readSubnet(paths)) ?? (await chooseSubnet(config.subnet));
 	await rememberSubnet(paths, subnet);
-	const servers = config.egress === "open" ? await nameServers() : [];
 	await createNetwork(await networkOptions(config, paths, subnet)).ensure();
 	await raiseSharedLimits(sharedLimitsDirectory, paths.instance);
 	const { store, mountPoint } = volumeStore(config, paths);
 	await mountVolumes(store, mountPoint);
-	const engine = engineOptions(paths, servers);
+	const containerNameServers = config.egress === "open" ? [gatewayAddress(subnet)] : [];
+	const resolver = await prepareNames(config, paths, subnet);
+	const engine = engineOptions(paths, containerNameServers);
 	await prepareEngine(engine);
 	const tls = await planEdgeTls(config);
 	const appsListenPort = await prepareAppsAddress(config, paths);
@@ -83,7 +87,22 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 		},
 		engine: { program: "dockerd", arguments: engineArguments(engine) },
 		edge: edgeProgram(edge),
+		resolver,
 	};
+}
+
+/** The resolver behind the agent's name server (network/filter/name-server.ts). */
+async function prepareNames(config: NodeConfig, paths: NodePaths, subnet: string): Promise<NodePlan["resolver"]> {
+	if (config.egress === "closed") return null;
+	const address = gatewayAddress(subnet);
+	const options = {
+		address,
+		nameServers: await nameServers(),
+		configFile: join(paths.data, "resolver.conf"),
+		user: config.systemUser,
+	};
+	await prepareResolver(options);
+	return { ...resolverProgram(options), address, port: resolverPort };
 }
 
 /** @returns the port of the edge's transparent socket; undefined when the apps have no address of their own. */
@@ -183,13 +202,9 @@ function engineOptions(paths: NodePaths, servers: string[]): EngineProcessOption
 	};
 }
 
-/** The machine's name servers, without those that listen on its own loopback address, which containers cannot reach. */
+/** The machine's name servers. */
 async function nameServers(): Promise<string[]> {
-	for (const path of ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"]) {
-		const text = await readFile(path, "utf8").catch(() => "");
-		const servers = [...text.matchAll(/^nameserver\s+([\d.]+)/gm)].flatMap(([, address]) => address ?? []);
-		const reachable = servers.filter((address) => isIPv4(address) && !address.startsWith("127."));
-		if (reachable.length > 0) return reachable;
-	}
-	return [];
+	const text = await readFile("/etc/resolv.conf", "utf8").catch(() => "");
+	const servers = [...text.matchAll(/^nameserver\s+([\d.]+)/gm)].flatMap(([, address]) => address ?? []);
+	return servers.filter((address) => isIPv4(address));
 }
