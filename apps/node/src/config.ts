@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Config, parse, RepldockConfigError, readConfig } from "@repldock/service";
-import { networkOptions } from "./config-network.ts";
+import { egressOptions } from "./config-egress.ts";
 import { tlsOptions } from "./config-tls.ts";
 
 /** The edge waits for its agent's answer a little longer than that. */
@@ -96,7 +96,7 @@ export const nodeOptions = {
 		parse: parse.oneOf("open", "closed"),
 		description: "Whether containers reach the internet.",
 	},
-	...networkOptions,
+	...egressOptions,
 	subnet: {
 		variable: "REPLDOCK_SUBNET",
 		fallback: "",

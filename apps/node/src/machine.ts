@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Logger, runCommand } from "@repldock/service";
 import { z } from "zod";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
-import { egressRules } from "./config-network.ts";
+import { egressRules } from "./config-egress.ts";
 import { chooseListenPort, ensureAppsAddress, firstAppPort, releaseAppsAddress } from "./host/apps-address.ts";
 import { type EdgeOptions, edgeProgram, prepareEdge } from "./host/edge-process.ts";
 import { createEngine } from "./host/engine.ts";

@@ -25,7 +25,7 @@ export interface Outside {
 export async function startOutside(addresses: readonly string[], near: string, log: Logger): Promise<Outside> {
 	const cleanup = createCleanupStack(log);
 	const name = `rdo${randomBytes(4).toString("hex")}`;
-	const ip = (...words: string[]) => runCommand("ip", words);
+	const ip = async (...words: string[]) => void (await runCommand("ip", words));
 	await ip("netns", "add", name);
 	cleanup.push("namespace", () => ip("netns", "delete", name));
 	try {

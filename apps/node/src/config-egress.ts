@@ -11,7 +11,7 @@ function parsePorts(text: string): number[] {
 }
 
 /** What an operator decides of the containers' way out; projects choose less by themselves. */
-export const networkOptions = {
+export const egressOptions = {
 	egressPortsRefused: {
 		variable: "REPLDOCK_EGRESS_PORTS_REFUSED",
 		fallback: defaultRules.refusedPorts.join(","),
@@ -52,7 +52,7 @@ export const networkOptions = {
 	},
 } as const;
 
-export function egressRules(config: Config<typeof networkOptions>): EgressRules {
+export function egressRules(config: Config<typeof egressOptions>): EgressRules {
 	return {
 		refusedPorts: config.egressPortsRefused,
 		refusedNetworks: config.egressNetworksRefused,
