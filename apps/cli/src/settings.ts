@@ -20,6 +20,8 @@ export interface Settings {
 	detach: boolean;
 	json: boolean;
 	follow: boolean;
+	/** How many containers a bench takes, where it asks. */
+	containers: string | undefined;
 	words: string[];
 }
 
@@ -71,6 +73,7 @@ export function readSettings(commandArguments: string[], environment: NodeJS.Pro
 		detach: values.detach ?? false,
 		json: values.json ?? false,
 		follow: values.follow ?? false,
+		containers: values.containers,
 		words: positionals,
 	};
 }
@@ -85,6 +88,7 @@ function parse(commandArguments: string[]) {
 			detach: { type: "boolean", short: "d" },
 			json: { type: "boolean" },
 			follow: { type: "boolean", short: "f" },
+			containers: { type: "string" },
 		},
 	});
 }

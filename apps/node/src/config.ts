@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Config, parse, RepldockConfigError, readConfig } from "@repldock/service";
 import { egressOptions } from "./config-egress.ts";
+import { networkOptions } from "./config-network.ts";
 import { tlsOptions } from "./config-tls.ts";
 
 /** The edge waits for its agent's answer a little longer than that. */
@@ -97,6 +98,7 @@ export const nodeOptions = {
 		description: "Whether containers reach the internet.",
 	},
 	...egressOptions,
+	...networkOptions,
 	subnet: {
 		variable: "REPLDOCK_SUBNET",
 		fallback: "",
@@ -268,6 +270,8 @@ export function nodePaths(config: NodeConfig) {
 		run,
 		instance,
 		bridge: `rd-${instance}`,
+		shapingDevice: `rdi-${instance}`,
+		strayDevice: `rds-${instance}`,
 		table: `rd_${instance}`,
 		appsTable: `rda_${instance}`,
 		agentSocket: join(run, "agent.sock"),

@@ -1,11 +1,9 @@
-import { readFile } from "node:fs/promises";
-import { connect, isIPv4 } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
-import { type Logger, runCommand } from "@repldock/service";
-import { z } from "zod";
+import { assumedUplinkBitsPerSecond, type Logger, measureUplink } from "@repldock/service";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
-import { egressRules } from "./config-egress.ts";
 import { chooseListenPort, ensureAppsAddress, firstAppPort, releaseAppsAddress } from "./host/apps-address.ts";
+import { findCable } from "./host/cables.ts";
 import { type EdgeOptions, edgeProgram, prepareEdge } from "./host/edge-process.ts";
 import { createEngine } from "./host/engine.ts";
 import {
@@ -15,11 +13,17 @@ import {
 	prepareEngine,
 	releaseEngine,
 } from "./host/engine-process.ts";
-import { createNetwork, type NetworkOptions } from "./host/network.ts";
-import { prepareResolver, resolverPort, resolverProgram } from "./host/resolver.ts";
+import { createNetwork } from "./host/network.ts";
+import { removeShapingDevices } from "./host/shaping-devices.ts";
 import { raiseSharedLimits, restoreSharedLimits, sharedLimitsDirectory } from "./host/shared-limits.ts";
 import { chooseSubnet, gatewayAddress } from "./host/subnet.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "./host/volume-mount.ts";
+import type { Engine } from "./host.ts";
+import { networkOptions, prepareNames, type ResolverPlan } from "./machine-network.ts";
+import { startNodeFilter } from "./network/filter/start.ts";
+import { createContainerNetwork } from "./network/network.ts";
+import type { ShapingOptions } from "./network/shaping/objects.ts";
+import { createShaping } from "./network/shaping/shaping.ts";
 import { readSubnet, rememberSubnet } from "./subnet-file.ts";
 import { planEdgeTls } from "./tls.ts";
 
@@ -29,7 +33,7 @@ export interface NodePlan {
 	engine: { program: string; arguments: string[] };
 	edge: { program: string; arguments: string[] };
 	/** Null when containers reach nothing anyway. */
-	resolver: { program: string; arguments: string[]; address: string; port: number } | null;
+	resolver: ResolverPlan | null;
 }
 
 export function volumeStore(config: NodeConfig, paths: NodePaths): { store: VolumeStore; mountPoint: string } {
@@ -48,6 +52,8 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 	const subnet = (await readSubnet(paths)) ?? (await chooseSubnet(config.subnet));
 	await rememberSubnet(paths, subnet);
 	await createNetwork(await networkOptions(config, paths, subnet)).ensure();
+	if (config.shaping === "on") await createShaping(await shapingOptions(config, paths, subnet)).ensure();
+	else await removeShapingDevices([paths.shapingDevice, paths.strayDevice]);
 	await raiseSharedLimits(sharedLimitsDirectory, paths.instance);
 	const { store, mountPoint } = volumeStore(config, paths);
 	await mountVolumes(store, mountPoint);
@@ -89,20 +95,6 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 		edge: edgeProgram(edge),
 		resolver,
 	};
-}
-
-/** The resolver behind the agent's name server (network/filter/name-server.ts). */
-async function prepareNames(config: NodeConfig, paths: NodePaths, subnet: string): Promise<NodePlan["resolver"]> {
-	if (config.egress === "closed") return null;
-	const address = gatewayAddress(subnet);
-	const options = {
-		address,
-		nameServers: await nameServers(),
-		configFile: join(paths.data, "resolver.conf"),
-		user: config.systemUser,
-	};
-	await prepareResolver(options);
-	return { ...resolverProgram(options), address, port: resolverPort };
 }
 
 /** @returns the port of the edge's transparent socket; undefined when the apps have no address of their own. */
@@ -158,38 +150,48 @@ export async function releaseMachine(config: NodeConfig, paths: NodePaths): Prom
 	await unmountVolumes(store, mountPoint);
 	const subnet = await readSubnet(paths);
 	if (subnet) await createNetwork(await networkOptions(config, paths, subnet)).release();
+	await removeShapingDevices([paths.shapingDevice, paths.strayDevice]);
 	await releaseAppsAddress(paths.appsTable);
 	await restoreSharedLimits(sharedLimitsDirectory, paths.instance);
 }
 
-/** The node's network; the agent mends it by the same description as it was made by. */
-export async function networkOptions(config: NodeConfig, paths: NodePaths, subnet: string): Promise<NetworkOptions> {
+async function shapingOptions(config: NodeConfig, paths: NodePaths, subnet: string): Promise<ShapingOptions> {
 	return {
-		bridge: paths.bridge,
+		device: paths.shapingDevice,
+		strayDevice: paths.strayDevice,
 		subnet,
-		gateway: gatewayAddress(subnet),
-		egress: config.egress,
-		table: paths.table,
-		rules: egressRules(config),
-		reachedBy: [0, await userId(config.systemUser)],
-		visitors: { ports: visitedPorts(config), connections: config.visitorConnections },
-		stateFile: join(paths.data, "network.json"),
+		uplinkBitsPerSecond:
+			config.uplinkBitsPerSecond ?? (await measureUplink())?.bitsPerSecond ?? assumedUplinkBitsPerSecond,
+		slots: config.slots,
+		byOwner: config.shareByOwner,
+		ingressBitsPerSecond: config.ingressPerContainerBitsPerSecond,
 	};
 }
 
-async function userId(name: string): Promise<number> {
-	return z.coerce
-		.number()
-		.int()
-		.parse((await runCommand("id", ["-u", name])).trim());
-}
-
-/** Those of the edge; with an address for the apps, all that it brings to the edge. */
-function visitedPorts({ httpPort, httpsPort, appsAddress }: NodeConfig): string {
-	const own = [httpPort, ...(httpsPort === undefined ? [] : [httpsPort])];
-	if (appsAddress === undefined) return own.join(", ");
-	const below = [...own, 80, 443].filter((port) => port < firstAppPort);
-	return [...new Set(below), `${firstAppPort}-65535`].join(", ");
+/** The network of this node's containers; `prepareMachine` has made what it stands on. */
+export async function openContainerNetwork(config: NodeConfig, paths: NodePaths, engine: Engine, log: Logger) {
+	const subnet = await readSubnet(paths);
+	if (!subnet) throw new Error("The containers have no subnet yet; the machine was not prepared.");
+	const shaping = config.shaping === "on" ? createShaping(await shapingOptions(config, paths, subnet)) : null;
+	const filter = await startNodeFilter({ ...(await networkOptions(config, paths, subnet)), engine, log });
+	const network = createContainerNetwork({
+		// What is let out is shaped already.
+		parts: shaping ? [shaping, filter] : [filter],
+		traffic: shaping,
+		subnet,
+		findCable: (pid) => findCable(pid, paths.bridge),
+		log,
+	});
+	return {
+		...network,
+		refusals: filter.refusals,
+		nameOf: filter.nameOf,
+		nameUse: filter.nameUse,
+		async close() {
+			await network.close();
+			await filter.close();
+		},
+	};
 }
 
 function engineOptions(paths: NodePaths, servers: string[]): EngineProcessOptions {
@@ -200,11 +202,4 @@ function engineOptions(paths: NodePaths, servers: string[]): EngineProcessOption
 		bridge: paths.bridge,
 		nameServers: servers,
 	};
-}
-
-/** The machine's name servers. */
-async function nameServers(): Promise<string[]> {
-	const text = await readFile("/etc/resolv.conf", "utf8").catch(() => "");
-	const servers = [...text.matchAll(/^nameserver\s+([\d.]+)/gm)].flatMap(([, address]) => address ?? []);
-	return servers.filter((address) => isIPv4(address));
 }

@@ -20,7 +20,7 @@ import { exposeLocalhost } from "./host/localhost-ports.ts";
 import { mappedRunnerId } from "./host/subordinate-ids.ts";
 import { createVolumes } from "./host/volumes.ts";
 import type { Engine } from "./host.ts";
-import { volumeStore } from "./machine.ts";
+import { openContainerNetwork, volumeStore } from "./machine.ts";
 import { createPlacements } from "./placements/placements.ts";
 import { createPrograms } from "./programs.ts";
 import { createRequestLog } from "./requests/request-log.ts";
@@ -79,12 +79,16 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 	const cluster = await openClusterTable({ file: paths.clusterRoutes, ownAddress: config.edgeAddress, log });
 	cleanup.push("the cluster's routes", () => cluster.settled());
 
+	const network = await openContainerNetwork(config, paths, engine, log);
+	cleanup.push("the containers' network", () => network.close());
+
 	const placements = createPlacements({
 		engine,
 		volumes,
 		image: paths.image,
 		templatesDirectory: config.templatesDirectory,
 		slots: config.slots,
+		network,
 		stateFile: paths.desired,
 		onChange(projectId) {
 			const life = placements.life(projectId);
@@ -239,6 +243,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, log: Logger): 
 		stopped.signal,
 	);
 	await placements.recover();
+	network.watch();
 	// Containers may have ended while no agent looked.
 	const stoppedProjects = placements.projects().filter((projectId) => placements.life(projectId).state === "stopped");
 	await Promise.all(stoppedProjects.map(endPrograms));

@@ -85,6 +85,16 @@ export const parse = {
 		return Number(match[1]) * 1024 ** " KMGT".indexOf(match[2] || " ");
 	},
 
+	/** `1gbit`, `2.5gbit`, `500mbit`: bits per second with a decimal unit. */
+	bitRate(text: string): number {
+		const match = /^(\d+(?:\.\d+)?)(k|m|g|t)bit$/i.exec(text);
+		const unit = { k: 1e3, m: 1e6, g: 1e9, t: 1e12 }[match?.[2]?.toLowerCase() as "k" | "m" | "g" | "t"];
+		const rate = Math.round(Number(match?.[1]) * unit);
+		// The kernel's tables end below and above.
+		if (!(rate >= 64e3 && rate <= 1e12)) throw new Error("is not a bit rate such as 500mbit or 1gbit");
+		return rate;
+	},
+
 	/** `500ms`, `30s`, `10m`, `12h`, `7d` as milliseconds. */
 	duration(text: string): number {
 		const match = /^(\d+)(ms|s|m|h|d)$/.exec(text);

@@ -17,5 +17,6 @@ export async function bench(settings: Settings): Promise<number> {
 		throw new UsageError(`Say what to measure: ${names.sort().join(", ")}.`);
 	}
 	await makeReady(settings, Object.keys(testPackages));
-	return runNode([program, ...(settings.json ? ["--json"] : [])], settings);
+	const size = settings.containers === undefined ? [] : ["--containers", settings.containers];
+	return runNode([program, ...(settings.json ? ["--json"] : []), ...size], settings);
 }

@@ -6,6 +6,7 @@ import { runCommand } from "@repldock/service";
 import { appsAddressFindings } from "../machine/apps-address.ts";
 import type { Finding } from "../machine/finding.ts";
 import { missingPackages, servicePackages } from "../machine/packages.ts";
+import { uplinkFindings } from "../machine/uplink.ts";
 import { isReachableByAll } from "../machine/users.ts";
 import { repository, type Settings } from "../settings.ts";
 import { readStatus } from "../supervisor/control.ts";
@@ -123,6 +124,7 @@ const checks: readonly Check[] = [
 				},
 	checkCertificates,
 	(settings) => appsAddressFindings(settings.environment),
+	(settings) => uplinkFindings(settings.environment),
 	async (settings) => {
 		const instance = await readStatus(settings.run);
 		if (instance) {

@@ -7,6 +7,7 @@ import { createCleanupStack, createLog } from "@repldock/service";
 import { z } from "zod";
 import { buildSite, buildToolchain } from "../machine/builds.ts";
 import { installPackages, missingPackages, servicePackages } from "../machine/packages.ts";
+import { assumedUplink } from "../machine/uplink.ts";
 import { repository, type Settings } from "../settings.ts";
 import { callControl, type InstanceStatus, readStatus, serveControl } from "../supervisor/control.ts";
 import { endLeftovers, operatorLink, prepareData, startInstance } from "../supervisor/instance.ts";
@@ -30,6 +31,8 @@ export async function up(settings: Settings): Promise<number> {
 	}
 	requireRoot();
 	await makeReady(settings);
+	const uplink = await assumedUplink(settings.environment);
+	if (uplink) say(uplink);
 	return settings.detach ? startDetached(settings) : supervise(settings);
 }
 

@@ -77,7 +77,7 @@ ${cableTable(options)}
 table inet ${table} {${visitors ? visitorRules(visitors) : ""}${memberSets(options)}
 ${refusalSets("inet")}
 ${refusalChains()}
-${egress === "open" ? policyChains(options) : ""}
+${policyChains(options)}
 ${inputChain(options)}
 	chain output {
 		type filter hook output priority filter - 10; policy accept;

@@ -43,6 +43,24 @@ export interface TrafficCounters {
 	receivedPackets: number;
 }
 
+/** How the node's uplink is shared; 0 bits per second where shaping is off. */
+export interface Shares {
+	uplinkBitsPerSecond: number;
+	/** What a share has at any moment, however busy the others are: the uplink divided by the node's slots. */
+	floorBitsPerSecond: number;
+	/** Whether all containers of one owner are one share. */
+	byOwner: boolean;
+}
+
+/** What the ledger and the graph read of the network. */
+export interface TrafficSource {
+	/** Of every attached member, by its project. @throws CommandError when the kernel cannot be asked. */
+	counters(): Promise<Map<string, TrafficCounters>>;
+	shares(): Shares;
+	/** Calls back with a member's last values when it is detached; the next incarnation begins at 0. */
+	onDetached(listener: (projectId: string, counters: TrafficCounters) => void): void;
+}
+
 /** Why the filter refused packets of a member. */
 export type RefusalReason =
 	| "closed"

@@ -14,6 +14,16 @@ export interface RunningContainer {
 	slug: string;
 }
 
+/** What limits a container's traffic, from before its first program until after its last; see network/network.ts. */
+export interface NetworkOfContainers {
+	attach(container: RunningContainer, placement: DesiredPlacement): Promise<void>;
+	/** @returns the projects whose containers must not run on. */
+	adopt(containers: readonly { container: RunningContainer; placement: DesiredPlacement }[]): Promise<string[]>;
+	policyChanged(placement: DesiredPlacement): Promise<void>;
+	ending(projectId: string): Promise<void>;
+	detach(projectId: string): Promise<void>;
+}
+
 export interface ContainersOptions {
 	engine: Engine;
 	volumes: Volumes;
@@ -21,6 +31,7 @@ export interface ContainersOptions {
 	templatesDirectory: string;
 	/** Most containers at a time. */
 	slots: number;
+	network: NetworkOfContainers;
 	/** A container's life took a step. */
 	onChange(projectId: string): void;
 	log: Logger;
@@ -55,7 +66,7 @@ export interface Containers {
 const stopTimeoutMs = 1_500;
 
 export function createContainers(options: ContainersOptions): Containers {
-	const { engine, volumes, log } = options;
+	const { engine, volumes, network, log } = options;
 	const lives = new Map<string, ContainerLife>();
 	const containers = new Map<string, RunningContainer>();
 
@@ -85,7 +96,8 @@ export function createContainers(options: ContainersOptions): Containers {
 	}
 
 	/** If the engine refuses to remove what failed to start, the next reconciliation removes it. */
-	async function startNew({ projectId, generation, slug, limits }: DesiredPlacement): Promise<RunningContainer> {
+	async function startNew(placement: DesiredPlacement): Promise<RunningContainer> {
+		const { projectId, generation, slug, limits } = placement;
 		const { id } = await engine.createContainer({
 			projectId,
 			generation,
@@ -97,7 +109,10 @@ export function createContainers(options: ContainersOptions): Containers {
 		});
 		try {
 			await engine.startContainer(id);
-			return toRunning(await engine.inspectContainer(id));
+			const container = toRunning(await engine.inspectContainer(id));
+			// Nothing of the project runs yet. What cannot be limited does not come to run.
+			await network.attach(container, placement);
+			return container;
 		} catch (error) {
 			await engine
 				.removeContainer(id)
@@ -140,6 +155,7 @@ export function createContainers(options: ContainersOptions): Containers {
 			return;
 		}
 		if (present(projectId)) move(projectId, { kind: "stop" });
+		await network.ending(projectId);
 		// The engine lets what is paused go on, so that it hears of its end.
 		await engine.stopContainer(container.containerId, stopTimeoutMs);
 		await remove(projectId, container.containerId);
@@ -148,6 +164,7 @@ export function createContainers(options: ContainersOptions): Containers {
 	async function remove(projectId: string, containerId: string) {
 		await engine.removeContainer(containerId);
 		if (containers.get(projectId)?.containerId !== containerId) return;
+		await network.detach(projectId);
 		containers.delete(projectId);
 		move(projectId, { kind: "gone" });
 	}

@@ -209,6 +209,23 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		return start;
 	}
 
+	/** Containers of an earlier agent; one whose traffic nothing limits any more is ended. */
+	async function adoptNetwork(): Promise<void> {
+		const adopted = [...desired.values()].flatMap((placement) => {
+			const container = containers.present(placement.projectId);
+			return container ? [{ container, placement }] : [];
+		});
+		for (const projectId of await options.network.adopt(adopted)) {
+			await queues.run(projectId, () => containers.stop(projectId));
+		}
+	}
+
+	function tellPolicy(placement: DesiredPlacement) {
+		void options.network.policyChanged(placement).catch((error: unknown) => {
+			log.error({ err: error, projectId: placement.projectId }, "the network's new policy waits for the next repair");
+		});
+	}
+
 	return {
 		async recover() {
 			const state = await readState(options.stateFile);
@@ -219,6 +236,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 				if (!isAlive(container) || container.generation !== placement?.generation) continue;
 				containers.adopt(container);
 			}
+			await adoptNetwork();
 			await bringAbout();
 		},
 
@@ -234,7 +252,9 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			for (const projectId of purged) if (!desired.has(projectId)) purged.delete(projectId);
 			// Those alone that changed: telling of thousands for each project that somebody opens would drown the site.
 			for (const [projectId, placement] of desired) {
-				if (before.get(projectId) !== JSON.stringify(placement)) options.onChange(projectId);
+				if (before.get(projectId) === JSON.stringify(placement)) continue;
+				tellPolicy(placement);
+				options.onChange(projectId);
 			}
 			// A full disk keeps the old set in the file; the node follows the new one all the same.
 			await save().catch((error: unknown) => log.error({ err: error }, "the desired placements were not kept"));

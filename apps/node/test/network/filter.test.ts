@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { openNetwork, type NetworkPolicy } from "@repldock/protocol";
+import { type NetworkPolicy, openNetwork } from "@repldock/protocol";
 import { createCleanupStack, runCommand } from "@repldock/service";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createNetwork } from "../../src/host/network.ts";
@@ -8,8 +8,8 @@ import { defaultRules } from "../../src/host/network-filter.ts";
 import { createFilter, type Filter } from "../../src/network/filter/filter.ts";
 import type { Member } from "../../src/network/parts.ts";
 import { execute, log, type Machine, type StartedContainer, startMachine } from "../host/machine.ts";
-import { type Outside, startOutside } from "./outside.ts";
 import { attachable } from "./members.ts";
+import { type Outside, startOutside } from "./outside.ts";
 
 let machine: Machine;
 let outside: Outside;
@@ -37,7 +37,13 @@ beforeAll(async () => {
 	const options = {
 		...machine.networkOptions,
 		egress: "open" as const,
-		rules: { ...defaultRules, allowedNetworks: ["198.18.0.0/15"].map(() => `198.18.${third}.0/24`), refusedNetworks: [`${forbidden}/32`], connections: 50, connectionsPerSecond: 40 },
+		rules: {
+			...defaultRules,
+			allowedNetworks: ["198.18.0.0/15"].map(() => `198.18.${third}.0/24`),
+			refusedNetworks: [`${forbidden}/32`],
+			connections: 50,
+			connectionsPerSecond: 40,
+		},
 	};
 	await createNetwork(options).ensure();
 	filter = createFilter({
@@ -87,7 +93,10 @@ test("a container reaches TCP on the internet, by the node's own address", async
 test("ports of SSH and mail, what the operator refuses and private addresses are refused at once and counted", async () => {
 	const before = await refused(first);
 	for (const port of [22, 25, 465, 587]) expect(await connectFrom(first, host, port)).toBe(refusedTcp);
-	for (const address of [forbidden, privateHost, "10.1.2.3", "169.254.169.254", "192.168.1.1", "127.0.0.53"].slice(0, 5))
+	for (const address of [forbidden, privateHost, "10.1.2.3", "169.254.169.254", "192.168.1.1", "127.0.0.53"].slice(
+		0,
+		5,
+	))
 		expect(await connectFrom(first, address, 80)).toBe(refusedTcp);
 	const now = await refused(first);
 	expect((now.port ?? 0) - (before.port ?? 0)).toBe(4);
@@ -139,7 +148,10 @@ test("a closed container reaches nothing and still answers the node", async () =
 	expect(await connectFrom(first, host, 80)).toBe(refusedTcp);
 	expect((await refused(first)).closed).toBeGreaterThan(0);
 	expect(await connectFrom(second, host, 80)).toBe(`reached by ${near}\n`);
-	await filter.attach({ ...first, policy: { ...openNetwork, restriction: { kind: "closed", bitsPerSecond: null, reason: "abuse" } } });
+	await filter.attach({
+		...first,
+		policy: { ...openNetwork, restriction: { kind: "closed", bitsPerSecond: null, reason: "abuse" } },
+	});
 	expect(await connectFrom(first, host, 80)).toBe(refusedTcp);
 });
 
@@ -147,7 +159,12 @@ test("an open connection is cut when the mode no longer allows it, and goes on w
 	const talker = `use Socket; $| = 1; socket(S, PF_INET, SOCK_STREAM, 0); connect(S, sockaddr_in(80, inet_aton("${host}")));
 		sysread(S, $_, 99); print "open\\n"; $SIG{ALRM} = sub { print "kept\\n"; exit }; alarm 60;
 		while (<STDIN>) { syswrite(S, "x") or do { print "cut\\n"; exit }; sysread(S, $_, 9) or do { print "cut\\n"; exit }; print "echoed\\n" }`;
-	const { execId } = await machine.engine.createExec(first.containerId, { command: ["perl", "-e", talker], environment: {}, workingDirectory: "/", tty: true });
+	const { execId } = await machine.engine.createExec(first.containerId, {
+		command: ["perl", "-e", talker],
+		environment: {},
+		workingDirectory: "/",
+		tty: true,
+	});
 	const stream = await machine.engine.startExec(execId, true);
 	let heard = "";
 	stream.output.on("data", (part) => (heard += String(part)));
@@ -175,7 +192,10 @@ test("an allow-list opens an address for its own member alone, under the policy 
 	await filter.attach(one);
 	await filter.attach(other);
 	expect(await connectFrom(first, host, 80)).toBe(refusedTcp);
-	await filter.open(one, [{ address: host, seconds: 60 }, { address: forbidden, seconds: 60 }]);
+	await filter.open(one, [
+		{ address: host, seconds: 60 },
+		{ address: forbidden, seconds: 60 },
+	]);
 	expect(await connectFrom(first, host, 80)).toBe(`reached by ${near}\n`);
 	expect(await connectFrom(first, host, 22)).toBe(refusedTcp);
 	expect(await connectFrom(first, forbidden, 80)).toBe(refusedTcp);

@@ -5,6 +5,7 @@ import { type DesiredPlacement, openNetwork } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
 import { expect, onTestFinished, test } from "vitest";
 import type { ContainerStatus, Engine, Volumes } from "../../src/host.ts";
+import type { NetworkOfContainers } from "../../src/placements/containers.ts";
 import { createPlacements } from "../../src/placements/placements.ts";
 
 const projectId = "0b9c7a52-1111-4222-8333-444455556666";
@@ -37,12 +38,25 @@ async function rig() {
 	const before = {
 		create: async () => {},
 		start: async () => {},
+		attach: async () => {},
+		adopt: async (): Promise<string[]> => [],
 		inspect: async () => {},
 		stop: async () => {},
 		pause: async () => {},
 		removeVolume: async () => {},
 	};
 	const changes: string[] = [];
+	const attached = new Set<string>();
+	const network: NetworkOfContainers = {
+		async attach(_container, { projectId }) {
+			await before.attach();
+			attached.add(projectId);
+		},
+		adopt: async () => before.adopt(),
+		policyChanged: async () => {},
+		ending: async () => {},
+		detach: async (id) => void attached.delete(id),
+	};
 	let created = 0;
 	const engine = {
 		listContainers: async () => [...containers.values()],
@@ -50,7 +64,14 @@ async function rig() {
 			await before.create();
 			created += 1;
 			const id = `c${created}`;
-			const more = { pid: 0, address: null, hardwareAddress: null, image: "", outOfMemory: false, state: "created" as const };
+			const more = {
+				pid: 0,
+				address: null,
+				hardwareAddress: null,
+				image: "",
+				outOfMemory: false,
+				state: "created" as const,
+			};
 			containers.set(id, { id, projectId, generation, slug, ...more });
 			return { id };
 		},
@@ -98,6 +119,7 @@ async function rig() {
 			image: "image",
 			templatesDirectory: "/templates",
 			slots: 2,
+			network,
 			stateFile: join(directory, "desired.json"),
 			onChange: (id) => changes.push(id),
 			log: createLog("test", "silent"),
@@ -109,7 +131,7 @@ async function rig() {
 		// A state file may just be written.
 		await rm(directory, { recursive: true, maxRetries: 10, retryDelay: 10 });
 	});
-	return { placements, makePlacements, containers, volumes, before, changes, created: () => created };
+	return { placements, makePlacements, containers, volumes, before, changes, attached, created: () => created };
 }
 
 /** A moment that a call waits in until the test opens it. */
@@ -311,4 +333,33 @@ test("an agent that starts anew takes over a paused container as it is", async (
 	expect(containers.get("c1")?.state).toBe("paused");
 	expect((await next.ensureRunning(projectId)).containerId).toBe("c1");
 	expect(created()).toBe(1);
+});
+
+test("a container that cannot be attached to the network does not run, and its address is nobody's", async () => {
+	const { placements, containers, before, attached } = await rig();
+	before.attach = async () => {
+		throw new Error("no cable");
+	};
+	await placements.apply([placement()]);
+	expect(placements.life(projectId)).toMatchObject({ state: "failed", problem: { code: "container_failed" } });
+	expect(containers.size).toBe(0);
+	expect(attached.size).toBe(0);
+	before.attach = async () => {};
+	await placements.ensureRunning(projectId);
+	expect([...attached]).toEqual([projectId]);
+	await placements.stop(projectId);
+	expect(attached.size).toBe(0);
+});
+
+test("an adopted container whose network cannot be had is ended", async () => {
+	const { placements, makePlacements, containers, before } = await rig();
+	await placements.apply([placement()]);
+	placements.close();
+	expect([...containers.keys()]).toEqual(["c1"]);
+	before.adopt = async () => [projectId];
+	const next = makePlacements();
+	await next.recover();
+	next.close();
+	// It may be started anew, with all that belongs to a start.
+	expect(containers.has("c1")).toBe(false);
 });

@@ -145,7 +145,8 @@ export function createFilter(
 
 		repair: (given) =>
 			inTurn(async () => {
-				const all = await Promise.all(given.map(complete));
+				const found = await Promise.allSettled(given.map(complete));
+				const all = found.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
 				members.clear();
 				for (const member of all) members.set(member.projectId, member);
 				const shall = all.flatMap(elementsOf);

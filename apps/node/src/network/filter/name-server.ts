@@ -1,6 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { createServer, type Socket as Connection } from "node:net";
+import { type Socket as Connection, createServer } from "node:net";
 import type { Logger } from "@repldock/service";
 import type { Member } from "../parts.ts";
 import { isAllowedName } from "./allowed-names.ts";
@@ -129,7 +129,8 @@ export async function startNameServer(options: {
 	return {
 		nameOf: (projectId, of) => memories.get(projectId)?.nameOf(of),
 		use: (projectId) => memories.get(projectId)?.use(Date.now()),
-		refusedNames: () => new Map([...memories].map(([projectId, memory]) => [projectId, memory.use(Date.now()).refused])),
+		refusedNames: () =>
+			new Map([...memories].map(([projectId, memory]) => [projectId, memory.use(Date.now()).refused])),
 		forget(projectId) {
 			memories.delete(projectId);
 			opened.delete(projectId);

@@ -4,8 +4,8 @@ import { resolverPort } from "../../host/resolver.ts";
 import type { Engine } from "../../host.ts";
 import type { Member } from "../parts.ts";
 import { createFilter, type Filter, type Refusals } from "./filter.ts";
-import { type NameServer, startNameServer } from "./name-server.ts";
 import type { NameUse } from "./name-memory.ts";
+import { type NameServer, startNameServer } from "./name-server.ts";
 
 /** The filter with the node's name server: what containers reach, and by which names. */
 export interface NodeFilter extends Filter {

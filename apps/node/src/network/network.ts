@@ -1,0 +1,188 @@
+import type { DesiredPlacement } from "@repldock/protocol";
+import type { Logger } from "@repldock/service";
+import type { Member, NetworkPart, Shares, TrafficCounters, TrafficSource } from "./parts.ts";
+import { addressNumber, hostMask } from "./shaping/objects.ts";
+
+/** A container as those who run it know it. */
+export interface ConnectedContainer {
+	containerId: string;
+	/** Host process id of its first process. */
+	pid: number;
+	address: string;
+}
+
+/** The containers' network as a whole: who is in it, and that the kernel holds what they are to have. */
+export interface ContainerNetwork extends TrafficSource {
+	/**
+	 * Call after the container's start and before its first program runs. When it throws, the container must not run on:
+	 * nothing limits it.
+	 */
+	attach(container: ConnectedContainer, placement: DesiredPlacement): Promise<void>;
+	/** As `attach` for containers that an earlier agent attached; what is right in the kernel stays. @returns those that failed. */
+	adopt(containers: readonly { container: ConnectedContainer; placement: DesiredPlacement }[]): Promise<string[]>;
+	/** Done when it returns; harmless when the policy is the same or the project has no container. */
+	policyChanged(placement: DesiredPlacement): Promise<void>;
+	/** Before a container is stopped: its cable goes with it, and the counters of the cable. */
+	ending(projectId: string): Promise<void>;
+	/** After the container's end. What cannot be taken away now is taken away by the next repair. */
+	detach(projectId: string): Promise<void>;
+	/** Mends what is not as it should be, in all parts. @returns a sentence for each difference. */
+	repair(): Promise<string[]>;
+	/** How many differences were mended since the agent started, by part. */
+	repairs(): ReadonlyMap<NetworkPart["name"], number>;
+	/** Repairs from time to time until `close`, which waits for one that is under way. */
+	watch(): void;
+	close(): Promise<void>;
+}
+
+export interface ContainerNetworkOptions {
+	/** In the order in which a member is attached. */
+	parts: readonly NetworkPart[];
+	/** Of the part that shapes, when there is one. */
+	traffic: {
+		counters(): Promise<Map<string, TrafficCounters>>;
+		shares(): Shares;
+		note(projectId: string): Promise<void>;
+		last(projectId: string): TrafficCounters | undefined;
+	} | null;
+	/** CIDR of the containers' addresses. */
+	subnet: string;
+	/** The node's end of a container's cable, by the process id of its first process. */
+	findCable(pid: number): Promise<string>;
+	log: Logger;
+	repairEveryMs?: number;
+}
+
+const defaultRepairEveryMs = 30_000;
+
+export function createContainerNetwork(options: ContainerNetworkOptions): ContainerNetwork {
+	const { parts, traffic, log } = options;
+	const members = new Map<string, Member>();
+	const listeners: ((projectId: string, counters: TrafficCounters) => void)[] = [];
+	const repairs = new Map<NetworkPart["name"], number>();
+	const mask = hostMask(options.subnet);
+	let timer: NodeJS.Timeout | undefined;
+	let queue: Promise<unknown> = Promise.resolve();
+
+	/** One change of the kernel at a time. */
+	function inTurn<T>(work: () => Promise<T>): Promise<T> {
+		const result = queue.then(work);
+		queue = result.catch(() => undefined);
+		return result;
+	}
+
+	async function toMember(container: ConnectedContainer, placement: DesiredPlacement): Promise<Member> {
+		const { containerId, address, pid } = container;
+		return {
+			projectId: placement.projectId,
+			ownerId: placement.owner.id,
+			containerId,
+			// The address tells it, so that every agent finds the same one.
+			number: addressNumber(address) & mask,
+			address,
+			interfaceName: await options.findCable(pid),
+			policy: placement.network,
+		};
+	}
+
+	async function takeAway(member: Member): Promise<void> {
+		members.delete(member.projectId);
+		for (const part of parts.toReversed()) {
+			await part.detach(member).catch((error: unknown) => {
+				log.error({ err: error, projectId: member.projectId, part: part.name }, "a container's network was kept");
+			});
+		}
+		const last = traffic?.last(member.projectId);
+		if (last) for (const listener of listeners) listener(member.projectId, last);
+	}
+
+	/** The engine gives an address anew as soon as a container has ended, which may be before we hear of its end. */
+	async function makeRoom(member: Member): Promise<void> {
+		for (const other of [...members.values()]) {
+			const isEarlier = other.projectId === member.projectId && other.containerId !== member.containerId;
+			if (isEarlier || (other.number === member.number && other.containerId !== member.containerId)) {
+				await takeAway(other);
+			}
+		}
+	}
+
+	async function repairNow(): Promise<string[]> {
+		const sentences: string[] = [];
+		for (const part of parts) {
+			const mended = await part.repair([...members.values()]);
+			repairs.set(part.name, (repairs.get(part.name) ?? 0) + mended.length);
+			for (const sentence of mended) log.warn({ part: part.name, difference: sentence }, "the network was mended");
+			sentences.push(...mended);
+		}
+		return sentences;
+	}
+
+	return {
+		attach: (container, placement) =>
+			inTurn(async () => {
+				const member = await toMember(container, placement);
+				await makeRoom(member);
+				members.set(member.projectId, member);
+				try {
+					for (const part of parts) await part.attach(member);
+				} catch (error) {
+					await takeAway(member);
+					throw error;
+				}
+			}),
+
+		adopt: (containers) =>
+			inTurn(async () => {
+				const failed: string[] = [];
+				for (const { container, placement } of containers) {
+					try {
+						members.set(placement.projectId, await toMember(container, placement));
+					} catch (error) {
+						log.error({ err: error, projectId: placement.projectId }, "a container has no network");
+						failed.push(placement.projectId);
+					}
+				}
+				await repairNow();
+				return failed;
+			}),
+
+		policyChanged: ({ projectId, network }) =>
+			inTurn(async () => {
+				const member = members.get(projectId);
+				if (!member || JSON.stringify(member.policy) === JSON.stringify(network)) return;
+				const changed = { ...member, policy: network };
+				members.set(projectId, changed);
+				for (const part of parts) await part.attach(changed);
+			}),
+
+		async ending(projectId) {
+			await traffic?.note(projectId);
+		},
+
+		detach: (projectId) =>
+			inTurn(async () => {
+				const member = members.get(projectId);
+				if (member) await takeAway(member);
+			}),
+
+		repair: () => inTurn(repairNow),
+		repairs: () => repairs,
+
+		watch() {
+			timer ??= setInterval(() => {
+				void inTurn(repairNow).catch((error: unknown) => {
+					log.error({ err: error }, "the containers' network could not be looked at; it is tried again");
+				});
+			}, options.repairEveryMs ?? defaultRepairEveryMs);
+		},
+
+		async close() {
+			clearInterval(timer);
+			await queue;
+		},
+
+		counters: async () => (traffic ? traffic.counters() : new Map()),
+		shares: () => traffic?.shares() ?? { uplinkBitsPerSecond: 0, floorBitsPerSecond: 0, byOwner: false },
+		onDetached: (listener) => void listeners.push(listener),
+	};
+}
