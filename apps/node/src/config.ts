@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Config, parse, RepldockConfigError, readConfig } from "@repldock/service";
+import { egressOptions } from "./config-egress.ts";
 import { networkOptions } from "./config-network.ts";
 import { tlsOptions } from "./config-tls.ts";
 import { trafficOptions } from "./config-traffic.ts";
@@ -103,6 +104,7 @@ export const nodeOptions = {
 		parse: parse.oneOf("open", "closed"),
 		description: "Whether containers reach the internet.",
 	},
+	...egressOptions,
 	...networkOptions,
 	subnet: {
 		variable: "REPLDOCK_SUBNET",

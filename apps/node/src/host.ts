@@ -67,6 +67,8 @@ export interface ContainerStatus {
 	pid: number;
 	/** IPv4 address on the node's bridge; null when it does not run. */
 	address: string | null;
+	/** MAC address of its end of the cable, as the engine gave it; null when it does not run. */
+	hardwareAddress: string | null;
 	image: string;
 	outOfMemory: boolean;
 }

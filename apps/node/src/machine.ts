@@ -1,5 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { connect, isIPv4 } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { assumedUplinkBitsPerSecond, type Logger, measureUplink } from "@repldock/service";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
@@ -17,8 +16,11 @@ import {
 import { createNetwork } from "./host/network.ts";
 import { removeShapingDevices } from "./host/shaping-devices.ts";
 import { raiseSharedLimits, restoreSharedLimits, sharedLimitsDirectory } from "./host/shared-limits.ts";
-import { chooseSubnet } from "./host/subnet.ts";
+import { chooseSubnet, gatewayAddress } from "./host/subnet.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "./host/volume-mount.ts";
+import type { Engine } from "./host.ts";
+import { networkOptions, prepareNames, type ResolverPlan } from "./machine-network.ts";
+import { startNodeFilter } from "./network/filter/start.ts";
 import { createContainerNetwork } from "./network/network.ts";
 import type { ShapingOptions } from "./network/shaping/objects.ts";
 import { createShaping } from "./network/shaping/shaping.ts";
@@ -30,6 +32,8 @@ export interface NodePlan {
 	containerd: { program: string; arguments: string[]; socket: string };
 	engine: { program: string; arguments: string[] };
 	edge: { program: string; arguments: string[] };
+	/** Null when containers reach nothing anyway. */
+	resolver: ResolverPlan | null;
 }
 
 export function volumeStore(config: NodeConfig, paths: NodePaths): { store: VolumeStore; mountPoint: string } {
@@ -47,14 +51,15 @@ export function volumeStore(config: NodeConfig, paths: NodePaths): { store: Volu
 export async function prepareMachine(config: NodeConfig, paths: NodePaths): Promise<NodePlan> {
 	const subnet = (await readSubnet(paths)) ?? (await chooseSubnet(config.subnet));
 	await rememberSubnet(paths, subnet);
-	const servers = config.egress === "open" ? await nameServers() : [];
-	await network(config, paths, subnet, servers).ensure();
+	await createNetwork(await networkOptions(config, paths, subnet)).ensure();
 	if (config.shaping === "on") await createShaping(await shapingOptions(config, paths, subnet)).ensure();
 	else await removeShapingDevices([paths.shapingDevice, paths.strayDevice]);
 	await raiseSharedLimits(sharedLimitsDirectory, paths.instance);
 	const { store, mountPoint } = volumeStore(config, paths);
 	await mountVolumes(store, mountPoint);
-	const engine = engineOptions(paths, servers);
+	const containerNameServers = config.egress === "open" ? [gatewayAddress(subnet)] : [];
+	const resolver = await prepareNames(config, paths, subnet);
+	const engine = engineOptions(paths, containerNameServers);
 	await prepareEngine(engine);
 	const tls = await planEdgeTls(config);
 	const appsListenPort = await prepareAppsAddress(config, paths);
@@ -88,6 +93,7 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 		},
 		engine: { program: "dockerd", arguments: engineArguments(engine) },
 		edge: edgeProgram(edge),
+		resolver,
 	};
 }
 
@@ -143,7 +149,7 @@ export async function releaseMachine(config: NodeConfig, paths: NodePaths): Prom
 	const { store, mountPoint } = volumeStore(config, paths);
 	await unmountVolumes(store, mountPoint);
 	const subnet = await readSubnet(paths);
-	if (subnet) await network(config, paths, subnet, []).release();
+	if (subnet) await createNetwork(await networkOptions(config, paths, subnet)).release();
 	await removeShapingDevices([paths.shapingDevice, paths.strayDevice]);
 	await releaseAppsAddress(paths.appsTable);
 	await restoreSharedLimits(sharedLimitsDirectory, paths.instance);
@@ -163,37 +169,29 @@ async function shapingOptions(config: NodeConfig, paths: NodePaths, subnet: stri
 }
 
 /** The network of this node's containers; `prepareMachine` has made what it stands on. */
-export async function openContainerNetwork(config: NodeConfig, paths: NodePaths, log: Logger) {
+export async function openContainerNetwork(config: NodeConfig, paths: NodePaths, engine: Engine, log: Logger) {
 	const subnet = await readSubnet(paths);
 	if (!subnet) throw new Error("The containers have no subnet yet; the machine was not prepared.");
 	const shaping = config.shaping === "on" ? createShaping(await shapingOptions(config, paths, subnet)) : null;
-	return createContainerNetwork({
-		parts: shaping ? [shaping] : [],
+	const filter = await startNodeFilter({ ...(await networkOptions(config, paths, subnet)), engine, log });
+	const network = createContainerNetwork({
+		// What is let out is shaped already.
+		parts: shaping ? [shaping, filter] : [filter],
 		traffic: shaping,
 		subnet,
 		findCable: (pid) => findCable(pid, paths.bridge),
 		log,
 	});
-}
-
-function network(config: NodeConfig, paths: NodePaths, subnet: string, servers: readonly string[]) {
-	return createNetwork({
-		bridge: paths.bridge,
-		subnet,
-		egress: config.egress,
-		nameServers: servers,
-		table: paths.table,
-		visitors: { ports: visitedPorts(config), connections: config.visitorConnections },
-		stateFile: join(paths.data, "network.json"),
-	});
-}
-
-/** Those of the edge; with an address for the apps, all that it brings to the edge. */
-function visitedPorts({ httpPort, httpsPort, appsAddress }: NodeConfig): string {
-	const own = [httpPort, ...(httpsPort === undefined ? [] : [httpsPort])];
-	if (appsAddress === undefined) return own.join(", ");
-	const below = [...own, 80, 443].filter((port) => port < firstAppPort);
-	return [...new Set(below), `${firstAppPort}-65535`].join(", ");
+	return {
+		...network,
+		refusals: filter.refusals,
+		nameOf: filter.nameOf,
+		nameUse: filter.nameUse,
+		async close() {
+			await network.close();
+			await filter.close();
+		},
+	};
 }
 
 function engineOptions(paths: NodePaths, servers: string[]): EngineProcessOptions {
@@ -204,15 +202,4 @@ function engineOptions(paths: NodePaths, servers: string[]): EngineProcessOption
 		bridge: paths.bridge,
 		nameServers: servers,
 	};
-}
-
-/** The machine's name servers, without those that listen on its own loopback address, which containers cannot reach. */
-async function nameServers(): Promise<string[]> {
-	for (const path of ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"]) {
-		const text = await readFile(path, "utf8").catch(() => "");
-		const servers = [...text.matchAll(/^nameserver\s+([\d.]+)/gm)].flatMap(([, address]) => address ?? []);
-		const reachable = servers.filter((address) => isIPv4(address) && !address.startsWith("127."));
-		if (reachable.length > 0) return reachable;
-	}
-	return [];
 }

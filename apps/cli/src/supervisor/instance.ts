@@ -21,7 +21,12 @@ const frugalVariables = { UV_THREADPOOL_SIZE: "2", MALLOC_ARENA_MAX: "2" };
 
 /** How the node's own programs are started, as `apps/node/src/main.ts prepare` prints it. */
 const Program = z.object({ program: z.string(), arguments: z.array(z.string()) });
-const NodePlan = z.object({ containerd: Program.extend({ socket: z.string() }), engine: Program, edge: Program });
+const NodePlan = z.object({
+	containerd: Program.extend({ socket: z.string() }),
+	engine: Program,
+	edge: Program,
+	resolver: Program.extend({ address: z.string(), port: z.int() }).nullable(),
+});
 
 export interface Toolchain {
 	hash: string;
@@ -129,7 +134,7 @@ export async function startInstance(options: {
 			program: plan.containerd.program,
 			arguments: plan.containerd.arguments,
 			staleSockets: [plan.containerd.socket],
-			isReady: () => accepts(plan.containerd.socket),
+			isReady: () => accepts({ socketPath: plan.containerd.socket }),
 			startTimeoutMs: 30_000,
 			stopSignal: "SIGTERM",
 			stopTimeoutMs: 10_000,
@@ -144,6 +149,19 @@ export async function startInstance(options: {
 			stopSignal: "SIGTERM",
 			stopTimeoutMs: 20_000,
 		});
+		const { resolver } = plan;
+		if (resolver) {
+			await start({
+				name: "resolver",
+				title: "dnsmasq",
+				program: resolver.program,
+				arguments: resolver.arguments,
+				isReady: () => accepts({ host: resolver.address, port: resolver.port }),
+				startTimeoutMs: 15_000,
+				stopSignal: "SIGTERM",
+				stopTimeoutMs: 5_000,
+			});
+		}
 		await start({
 			name: "holder",
 			title: "holder",

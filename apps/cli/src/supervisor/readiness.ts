@@ -17,10 +17,11 @@ export function answers(endpoint: Endpoint, path: string, headers: Record<string
 	});
 }
 
-/** Whether something accepts connections on this unix socket. */
-export function accepts(socketPath: string): Promise<boolean> {
+/** Whether something accepts connections there. */
+export function accepts(endpoint: Endpoint): Promise<boolean> {
 	return new Promise((resolve) => {
-		const socket = connect(socketPath, () => {
+		const target = "socketPath" in endpoint ? { path: endpoint.socketPath } : endpoint;
+		const socket = connect(target, () => {
 			socket.destroy();
 			resolve(true);
 		});

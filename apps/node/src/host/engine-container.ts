@@ -80,7 +80,9 @@ const Inspected = z.object({
 	Id: z.string(),
 	Config: z.object({ Image: z.string(), Labels: z.record(z.string(), z.string()).nullable() }),
 	State: z.object({ Status: State, Pid: z.int(), OOMKilled: z.boolean() }),
-	NetworkSettings: z.object({ Networks: z.record(z.string(), z.object({ IPAddress: z.string() })) }),
+	NetworkSettings: z.object({
+		Networks: z.record(z.string(), z.object({ IPAddress: z.string(), MacAddress: z.string() })),
+	}),
 });
 
 /** @returns null when the container does not carry our labels. */
@@ -100,6 +102,7 @@ export function readStatus(json: unknown): ContainerStatus | null {
 		state: readState(inspected.State.Status),
 		pid: running ? inspected.State.Pid : 0,
 		address: running ? network?.IPAddress || null : null,
+		hardwareAddress: running ? network?.MacAddress || null : null,
 		image: inspected.Config.Image,
 		outOfMemory: inspected.State.OOMKilled,
 	};

@@ -3,22 +3,11 @@ import { dirname } from "node:path";
 import { CommandError, runCommand } from "@repldock/service";
 import { z } from "zod";
 import type { Network } from "../host.ts";
-import { type Egress, filterScript, removeScript } from "./network-filter.ts";
+import { type FilterOptions, filterScript, removeScript } from "./network-filter.ts";
+import { applyScript, ensureTables } from "./nft.ts";
 import { gatewayOf } from "./subnet.ts";
-import type { VisitorFilter } from "./visitor-filter.ts";
 
-export interface NetworkOptions {
-	/** Name of the Linux bridge, at most 15 characters. */
-	bridge: string;
-	/** CIDR of the containers' addresses; the node takes the first one. */
-	subnet: string;
-	egress: Egress;
-	/** IPv4 addresses that containers ask for names; used when egress is open. */
-	nameServers: readonly string[];
-	/** Name of the nftables table, family inet. */
-	table: string;
-	/** Holds back single visitors with too many connections; default: nobody is. */
-	visitors?: VisitorFilter;
+export interface NetworkOptions extends FilterOptions {
 	/** File that remembers settings of the machine which `ensure` changed, so that a later process can restore them. */
 	stateFile: string;
 }
@@ -33,7 +22,6 @@ export function createNetwork(options: NetworkOptions): Network {
 	const { bridge, subnet, egress, table, stateFile } = options;
 	if (!namePattern.test(bridge)) throw new Error(`${bridge} is not a good bridge name.`);
 	if (!namePattern.test(table)) throw new Error(`${table} is not a good table name.`);
-	const gateway = gatewayOf(subnet);
 
 	async function ensureBridge(): Promise<void> {
 		const kind = await linkKind(bridge);
@@ -43,7 +31,7 @@ export function createNetwork(options: NetworkOptions): Network {
 		const filtered = ["type", "bridge", "nf_call_iptables", "1", "nf_call_ip6tables", "1"];
 		await runCommand("ip", ["link", "set", "dev", bridge, ...filtered]);
 		await disableIpv6(bridge);
-		await runCommand("ip", ["address", "replace", gateway, "dev", bridge]);
+		await runCommand("ip", ["address", "replace", gatewayOf(subnet), "dev", bridge]);
 		await runCommand("ip", ["link", "set", "dev", bridge, "up"]);
 	}
 
@@ -66,7 +54,7 @@ export function createNetwork(options: NetworkOptions): Network {
 		async ensure() {
 			await loadBridgeFilter();
 			// The filter first: it names interfaces that need not exist yet, and nothing is open for a moment.
-			await runCommand("nft", ["-f", "-"], { input: filterScript(options) });
+			await ensureTables(filterScript(options), table);
 			await ensureBridge();
 			if (egress === "open") await ensureForwarding();
 		},
@@ -78,7 +66,7 @@ export function createNetwork(options: NetworkOptions): Network {
 				for (const port of await portsOf(bridge)) await runCommand("ip", ["link", "delete", "dev", port]);
 				await runCommand("ip", ["link", "delete", "dev", bridge]);
 			}
-			await runCommand("nft", ["-f", "-"], { input: removeScript(table) });
+			await applyScript(removeScript(table));
 		},
 	};
 }

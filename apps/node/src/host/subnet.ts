@@ -40,6 +40,14 @@ export function gatewayOf(subnet: string): string {
 	return formatBlock({ start: block.start + 1, length: block.length });
 }
 
+/** As `gatewayOf`, the address alone. */
+export function gatewayAddress(subnet: string): string {
+	return gatewayOf(subnet).split("/")[0] ?? "";
+}
+
+/** An IPv4 network as it is written, without the bits beyond its prefix. @throws Error when it is none. */
+export const requireSubnet = (text: string): string => formatBlock(parseBlock(text));
+
 /** @throws Error when the text is no IPv4 CIDR; a lone address counts as /32. */
 function parseBlock(text: string): Block {
 	const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\/(\d{1,2}))?$/.exec(text);

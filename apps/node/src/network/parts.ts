@@ -72,4 +72,6 @@ export type RefusalReason =
 	| "neighbour"
 	| "spoofed"
 	| "connections"
-	| "ipv6";
+	| "ipv6"
+	/** More questions for names than a container may ask. */
+	| "questions";

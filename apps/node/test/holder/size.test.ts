@@ -18,6 +18,7 @@ function engineWith(resize: (size: PtySize) => Promise<void>) {
 			state: "running",
 			pid: process.pid,
 			address: null,
+			hardwareAddress: null,
 			image: "i",
 			outOfMemory: false,
 		}),

@@ -7,7 +7,8 @@ import { type CleanupStack, createCleanupStack, createLog, runCommand } from "@r
 import { createEngine } from "../../src/host/engine.ts";
 import { type EngineProcessOptions, releaseEngine, startEngine } from "../../src/host/engine-process.ts";
 import { createNetwork, type NetworkOptions } from "../../src/host/network.ts";
-import { chooseSubnet } from "../../src/host/subnet.ts";
+import { defaultRules } from "../../src/host/network-filter.ts";
+import { chooseSubnet, gatewayAddress } from "../../src/host/subnet.ts";
 import { mappedRunnerId } from "../../src/host/subordinate-ids.ts";
 import type { ContainerSpecification, Engine, Network } from "../../src/host.ts";
 import { packTinyImage } from "./image.ts";
@@ -51,12 +52,15 @@ export async function startMachine(): Promise<Machine> {
 	const { directory, cleanup } = await makeScratch();
 	const name = `rdt${randomBytes(4).toString("hex")}`;
 	try {
+		// Test files run side by side: a random wish keeps them from choosing the same one.
+		const subnet = await chooseSubnet(`10.${randomBytes(1)[0]}.${(randomBytes(1)[0] ?? 0) & 252}.0/22`);
 		const networkOptions: NetworkOptions = {
 			bridge: name,
-			// Test files run side by side: a random wish keeps them from choosing the same one.
-			subnet: await chooseSubnet(`10.${randomBytes(1)[0]}.${(randomBytes(1)[0] ?? 0) & 252}.0/22`),
+			subnet,
+			gateway: gatewayAddress(subnet),
 			egress: "closed",
-			nameServers: [],
+			rules: defaultRules,
+			reachedBy: [0],
 			table: name,
 			stateFile: join(directory, "network.json"),
 		};

@@ -1,6 +1,6 @@
 import { runCommand } from "@repldock/service";
 import { expect, test } from "vitest";
-import { filterScript } from "../../src/host/network-filter.ts";
+import { defaultRules, filterScript } from "../../src/host/network-filter.ts";
 import { visitorRules } from "../../src/host/visitor-filter.ts";
 
 const filter = {
@@ -8,7 +8,9 @@ const filter = {
 	subnet: "10.213.0.0/20",
 	egress: "closed" as const,
 	table: "rd_visitors_test",
-	nameServers: [],
+	gateway: "10.213.0.1",
+	rules: defaultRules,
+	reachedBy: [0],
 };
 
 /** Opens 30 connections from each of two addresses, ends one, opens one more, and tells how many were taken. */

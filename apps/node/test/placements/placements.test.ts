@@ -70,7 +70,14 @@ async function rig() {
 			await before.create();
 			created += 1;
 			const id = `c${created}`;
-			const more = { pid: 0, address: null, image: "", outOfMemory: false, state: "created" as const };
+			const more = {
+				pid: 0,
+				address: null,
+				hardwareAddress: null,
+				image: "",
+				outOfMemory: false,
+				state: "created" as const,
+			};
 			containers.set(id, { id, projectId, generation, slug, ...more });
 			return { id };
 		},

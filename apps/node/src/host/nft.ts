@@ -1,0 +1,61 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CommandError, runCommand } from "@repldock/service";
+import { readTables } from "./filter-tables.ts";
+
+/** Applies a script at once or not at all. @throws CommandError when the kernel refuses it. */
+export async function applyScript(script: string): Promise<void> {
+	await runCommand("nft", ["-f", "-"], { input: script });
+}
+
+/** Both tables of this name as JSON. @returns null when one of them is missing. */
+export async function listTables(table: string): Promise<string | null> {
+	try {
+		const [inet, bridge] = await Promise.all(
+			["inet", "bridge"].map((family) => runCommand("nft", ["--json", "list", "table", family, table])),
+		);
+		return joinListings([inet ?? "", bridge ?? ""]);
+	} catch (error) {
+		if (error instanceof CommandError && error.stderr.includes("No such file or directory")) return null;
+		throw error;
+	}
+}
+
+const bases = new Map<string, Promise<string>>();
+
+/** Chains and sets of a script as the kernel shows them, to compare with; worked out once. */
+export function wantedBase(script: string, table: string): Promise<string> {
+	const known = bases.get(script);
+	if (known) return known;
+	const asked = listAfter(script, table).then((json) => readTables(json).base);
+	bases.set(script, asked);
+	asked.catch(() => bases.delete(script));
+	return asked;
+}
+
+/** Makes the tables anew, without members, unless their chains and sets are as the script makes them. */
+export async function ensureTables(script: string, table: string): Promise<void> {
+	const json = await listTables(table);
+	if (json !== null && readTables(json).base === (await wantedBase(script, table))) return;
+	await applyScript(script);
+}
+
+/** What the kernel would list after this script, tried in a network namespace of its own: one that holds nothing else. */
+async function listAfter(script: string, table: string): Promise<string> {
+	const directory = await mkdtemp(join(tmpdir(), "repldock-filter-"));
+	try {
+		// From a pipe `nft --json` takes JSON alone.
+		const file = join(directory, "script.nft");
+		await writeFile(file, `${script}\nlist table inet ${table}\nlist table bridge ${table}\n`);
+		const output = await runCommand("unshare", ["--net", "nft", "--json", "--file", file]);
+		return joinListings(output.split("\n").filter((line) => line !== ""));
+	} finally {
+		await rm(directory, { recursive: true });
+	}
+}
+
+function joinListings(listings: readonly string[]): string {
+	const parts = listings.flatMap((text) => (JSON.parse(text) as { nftables: unknown[] }).nftables);
+	return JSON.stringify({ nftables: parts });
+}

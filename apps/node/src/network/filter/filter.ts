@@ -1,0 +1,206 @@
+import type { Logger } from "@repldock/service";
+import {
+	addLine,
+	changes,
+	type Element,
+	elementText,
+	readTables,
+	removeLines,
+	type TableState,
+} from "../../host/filter-tables.ts";
+import { type FilterOptions, filterScript, removeScript } from "../../host/network-filter.ts";
+import { refusalReasons, refusalSet } from "../../host/network-refusals.ts";
+import { applyScript, ensureTables, listTables, wantedBase } from "../../host/nft.ts";
+import type { Member, NetworkPart, RefusalReason } from "../parts.ts";
+import { elementsOf, type FilteredMember, markOf } from "./elements.ts";
+
+export type Refusals = Map<string, Partial<Record<RefusalReason, number>>>;
+
+/** An address that a name of an allow-list was answered with, and for how long it stays open. */
+export interface OpenedAddress {
+	address: string;
+	seconds: number;
+}
+
+export interface Filter extends NetworkPart {
+	/** Packets refused since the member was attached, by its project. */
+	refusals(): Promise<Refusals>;
+	/** The attached member that has this address. */
+	memberAt(address: string): Member | undefined;
+	/** Lets the member out to these addresses under its present policy; done when it returns. */
+	open(member: Member, addresses: readonly OpenedAddress[]): Promise<void>;
+}
+
+/**
+ * The node's packet filter: what containers may reach, and who reaches them. The kernel's tables hold a few elements per
+ * member; what they should be follows from the members alone.
+ */
+export function createFilter(
+	options: FilterOptions & {
+		/** Of a container's end of its cable, as the engine gave it. */
+		hardwareAddress(containerId: string): Promise<string>;
+		log: Logger;
+	},
+): Filter {
+	const { table, log } = options;
+	const script = filterScript(options);
+	const members = new Map<string, FilteredMember>();
+	/** Changes are applied one after another: each is worked out from the state that the last one left. */
+	let last: Promise<unknown> = Promise.resolve();
+
+	function inTurn<T>(work: () => Promise<T>): Promise<T> {
+		const turn = last.then(work);
+		last = turn.catch(() => undefined);
+		return turn;
+	}
+
+	async function look(): Promise<TableState | null> {
+		const json = await listTables(table);
+		return json === null ? null : readTables(json);
+	}
+
+	async function complete(member: Member): Promise<FilteredMember> {
+		const known = members.get(member.projectId);
+		const hardwareAddress =
+			known?.containerId === member.containerId
+				? known.hardwareAddress
+				: await options.hardwareAddress(member.containerId);
+		return { ...member, hardwareAddress };
+	}
+
+	/** Lines that start a new member's counts at nothing. */
+	const forgetCounts = ({ address, interfaceName }: Member) =>
+		(["inet", "bridge"] as const).flatMap((family) =>
+			refusalReasons[family].flatMap((reason) => {
+				const key = family === "inet" ? address : `"${interfaceName}"`;
+				return removeLines(table, { family, set: refusalSet(reason), key, value: null });
+			}),
+		);
+
+	const removal = (member: FilteredMember) => [
+		...elementsOf(member).flatMap((element) => removeLines(table, element)),
+		...forgetCounts(member),
+	];
+
+	async function apply(lines: readonly string[]) {
+		if (lines.length > 0) await applyScript(`${lines.join("\n")}\n`);
+	}
+
+	/** Brings one member's elements to what they should be, whatever they are. @throws Error when the table is gone. */
+	async function mend(member: FilteredMember) {
+		const state = await look();
+		if (state?.base !== (await wantedBase(script, table))) throw new Error("The packet filter must be repaired first.");
+		const isOfMember = ({ key }: Element) => {
+			const parts = key.split(" . ");
+			return parts.includes(member.address) || parts.includes(`"${member.interfaceName}"`);
+		};
+		await apply(changes(table, state.elements.filter(isOfMember), elementsOf(member)).lines);
+	}
+
+	/** What another member left of an address or a cable must not let the new one out. */
+	function strangersAt({ projectId, address, interfaceName }: Member): FilteredMember[] {
+		return [...members.values()].filter(
+			(other) => other.projectId !== projectId && (other.address === address || other.interfaceName === interfaceName),
+		);
+	}
+
+	return {
+		name: "filter",
+
+		ensure: () => inTurn(() => ensureTables(script, table)),
+
+		attach: (given) =>
+			inTurn(async () => {
+				const member = await complete(given);
+				const known = members.get(member.projectId);
+				const isNew = known?.containerId !== member.containerId;
+				const shall = elementsOf(member);
+				const texts = new Set(shall.map(elementText));
+				const present = new Set((known && !isNew ? elementsOf(known) : []).map(elementText));
+				const stale = known && !isNew ? elementsOf(known).filter((element) => !texts.has(elementText(element))) : [];
+				const lines = [
+					...(known && isNew ? removal(known) : []),
+					...strangersAt(member).flatMap(removal),
+					...stale.flatMap((element) => removeLines(table, element)),
+					...shall.filter((element) => !present.has(elementText(element))).map((element) => addLine(table, element)),
+					...(isNew ? forgetCounts(member) : []),
+				];
+				try {
+					await apply(lines);
+				} catch (error) {
+					log.warn({ err: error, projectId: member.projectId }, "the packet filter was not as it should be");
+					await mend(member);
+				}
+				for (const { projectId } of strangersAt(member)) members.delete(projectId);
+				members.set(member.projectId, member);
+			}),
+
+		detach: (given) =>
+			inTurn(async () => {
+				const member = members.get(given.projectId);
+				if (member?.containerId !== given.containerId) return;
+				members.delete(given.projectId);
+				await apply(removal(member));
+			}),
+
+		repair: (given) =>
+			inTurn(async () => {
+				const found = await Promise.allSettled(given.map(complete));
+				const all = found.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+				members.clear();
+				for (const member of all) members.set(member.projectId, member);
+				const shall = all.flatMap(elementsOf);
+				const state = await look();
+				if (state?.base !== (await wantedBase(script, table))) {
+					await applyScript([script, ...shall.map((element) => addLine(table, element))].join("\n"));
+					const what = state === null ? "was gone" : "was not as it should be";
+					return [`The packet filter ${table} ${what} and was made anew.`];
+				}
+				const { lines, missing, surplus } = changes(table, state.elements, shall);
+				await apply(lines);
+				return [
+					...missing.map((element) => `The packet filter lacked ${elementText(element)}.`),
+					...surplus.map((element) => `The packet filter had ${elementText(element)} too much.`),
+				];
+			}),
+
+		async release() {
+			await inTurn(() => applyScript(removeScript(table)));
+			members.clear();
+		},
+
+		async refusals() {
+			const state = await look();
+			if (state === null) return new Map();
+			const counted = (reason: string, key: string) => state.counted.get(refusalSet(reason))?.get(key) ?? 0;
+			return new Map(
+				[...members.values()].map(({ projectId, address, interfaceName }) => {
+					const counts = [
+						...refusalReasons.inet.map((reason) => [reason, counted(reason, address)] as const),
+						...refusalReasons.bridge.map((reason) => [reason, counted(reason, interfaceName)] as const),
+					];
+					return [projectId, Object.fromEntries(counts.filter(([, packets]) => packets > 0))];
+				}),
+			);
+		},
+
+		memberAt: (address) => [...members.values()].find((member) => member.address === address),
+
+		open: (member, addresses) =>
+			inTurn(async () => {
+				const current = members.get(member.projectId);
+				if (current === undefined || markOf(current) !== markOf(member)) return;
+				const mark = markOf(member);
+				const lines = addresses.flatMap(({ address, seconds }) => {
+					const key = `${member.address} . ${mark} . ${address}`;
+					const timed = `add element inet ${table} opened { ${key} timeout ${seconds}s }`;
+					// Older kernels keep the first time of an element that is added again.
+					return [...removeLines(table, { family: "inet", set: "opened", key, value: null }), timed];
+				});
+				await apply(lines).catch((error: unknown) => {
+					log.warn({ err: error, projectId: member.projectId }, "addresses of an allow-list were not opened");
+					throw error;
+				});
+			}),
+	};
+}
