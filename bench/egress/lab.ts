@@ -206,6 +206,7 @@ function placementOf(projectId: string, ownerId: string) {
 		rightsVersion: 1,
 		limits: { memoryBytes: 1, cpus: 1, pids: 8, diskBytes: 1 },
 		network: openNetwork,
+		stored: false,
 		alwaysOn: false,
 	};
 }

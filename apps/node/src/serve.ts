@@ -35,7 +35,6 @@ import { createSleep } from "./sleep/sleep.ts";
 import { createWakes } from "./sleep/wakes.ts";
 import { startNodeCertificates } from "./tls.ts";
 import { ensureImage, readToolchainEnvironment } from "./toolchain.ts";
-import { noSources } from "./traffic/sources.ts";
 import { containerMetrics, startTraffic } from "./traffic/start.ts";
 import { startTransfers } from "./transfers.ts";
 import { readWelcome, type StoredWelcome, writeWelcome } from "./welcome-file.ts";
@@ -239,7 +238,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	});
 
 	const traffic = await startTraffic({
-		sources: { ...noSources, ...network },
+		sources: network,
 		placements,
 		eachConnection,
 		config,

@@ -13,6 +13,7 @@ import { walkTree } from "../../src/host/files/walk.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "../../src/host/volume-mount.ts";
 import { createVolumes } from "../../src/host/volumes.ts";
 import type { Engine } from "../../src/host.ts";
+import type { NetworkOfContainers } from "../../src/placements/containers.ts";
 import { createPlacements } from "../../src/placements/placements.ts";
 import { createExports } from "../../src/transfer/exports.ts";
 import { readFrame, updateFrame } from "../../src/workspace/documents/frames.ts";
@@ -154,7 +155,7 @@ test("rescue mode: files of a project whose container does not start are read, c
 		image: "missing",
 		templatesDirectory: templates,
 		slots: 10,
-		network: openNodeNetwork,
+		network: { adopt: async () => [] } as unknown as NetworkOfContainers,
 		stateFile: join(directory, "desired.json"),
 		onChange: () => undefined,
 		log,
