@@ -4,6 +4,7 @@ import { ArrowLeft } from "lucide-react";
 import { RunButton } from "../run/run-button.tsx";
 import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
+import { DomainsButton } from "./domains-button.tsx";
 import { ProjectName } from "./project-name.tsx";
 import { SaveBadge } from "./save-badge.tsx";
 import { ThemeMenu } from "./theme-menu.tsx";
@@ -29,6 +30,7 @@ export function Header(props: { project: Project | null; siteUrl: string; onProj
 			<RunButton />
 			<div className="ide-header-end">
 				<People people={workspace?.people ?? []} />
+				<DomainsButton />
 				<ThemeMenu />
 			</div>
 		</header>

@@ -7,7 +7,6 @@ import { isRunning } from "../run/runner.ts";
 import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
 import { addressOf, enterAddress, mainPort, readAddress } from "./addresses.ts";
-import { DomainsButton } from "./domains-button.tsx";
 
 const noPorts: readonly OpenPort[] = [];
 
@@ -110,7 +109,6 @@ export function WebView({ isPrivate, onClose }: { isPrivate: boolean | null; onC
 						)}
 					/>
 				)}
-				<DomainsButton />
 				<IconButton
 					label="Open in a new tab"
 					size="small"
