@@ -3,6 +3,7 @@ import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "playwright-core";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { openPage, soon } from "../support/browser.ts";
+import { IdePage } from "../support/ide-page.ts";
 import { site } from "../support/world.ts";
 
 async function openDialog(page: Page, name: string) {
@@ -92,6 +93,33 @@ for (const colorScheme of ["light", "dark"] as const) {
 			expect(overflow).toBeLessThanOrEqual(0);
 			const folder = process.env.REPLDOCK_TEST_SCREENSHOTS;
 			if (folder) await page.screenshot({ path: `${folder}/domains-${colorScheme}-${width}.png` });
+		}
+	});
+
+	test(`the domains are also opened from the editor, in a wide and in a narrow window (${colorScheme})`, async () => {
+		const project = await site().createProject("static", { name: `Ferry ${colorScheme}` });
+		onTestFinished(() => site().stop(project.id));
+		const page = await openPage(undefined, { colorScheme });
+		await IdePage.open(page, project.id);
+		for (const [width, height] of [
+			[1440, 900],
+			[390, 844],
+		] as const) {
+			await page.setViewportSize({ width, height });
+			await page.getByRole("button", { name: "Domains" }).click();
+			const dialog = page.getByRole("dialog", { name: "Domains" });
+			if (width > 1000) {
+				await dialog.getByLabel("Domain", { exact: true }).fill(`ferry.${colorScheme}.missing.example`);
+				await page.keyboard.press("Enter");
+			}
+			await dialog.getByText("Waiting for DNS").waitFor();
+			const { violations } = await new AxeBuilder({ page }).include(".rd-dialog").analyze();
+			expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+			const folder = process.env.REPLDOCK_TEST_SCREENSHOTS;
+			if (folder) await page.screenshot({ path: `${folder}/domains-ide-${colorScheme}-${width}.png` });
+			await dialog.getByRole("button", { name: "Done" }).click();
+			await soon(() => dialog.count()).toBe(0);
+			if (folder) await page.screenshot({ path: `${folder}/ide-${colorScheme}-${width}.png` });
 		}
 	});
 }
