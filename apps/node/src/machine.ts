@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { assumedUplinkBitsPerSecond, type Logger, measureUplink } from "@repldock/service";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
-import { chooseListenPort, ensureAppsAddress, firstAppPort, releaseAppsAddress } from "./host/apps-address.ts";
+import { chooseListenPort, ensureAppsAddress, releaseAppsAddress } from "./host/apps-address.ts";
 import { findCable } from "./host/cables.ts";
 import { type EdgeOptions, edgeProgram, prepareEdge } from "./host/edge-process.ts";
 import { createEngine } from "./host/engine.ts";

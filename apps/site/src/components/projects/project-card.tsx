@@ -7,6 +7,7 @@ import {
 	Globe2,
 	Link2,
 	Lock,
+	Network,
 	Pencil,
 	Square,
 	SquareTerminal,
@@ -21,6 +22,7 @@ export interface ProjectActions {
 	rename: (project: Project) => void;
 	changeAddress: (project: Project) => void;
 	showDomains: (project: Project) => void;
+	showNetwork: (project: Project) => void;
 	toggleVisibility: (project: Project) => void;
 	stop: (project: Project) => void;
 	remove: (project: Project) => void;
@@ -87,6 +89,7 @@ function entriesFor(project: Project, actions: ProjectActions): MenuEntry[] {
 		{ id: "rename", label: "Rename…", icon: <Pencil />, onSelect: () => actions.rename(project) },
 		{ id: "address", label: "Change address…", icon: <Link2 />, onSelect: () => actions.changeAddress(project) },
 		{ id: "domains", label: "Domains…", icon: <Globe2 />, onSelect: () => actions.showDomains(project) },
+		{ id: "network", label: "Network…", icon: <Network />, onSelect: () => actions.showNetwork(project) },
 		{
 			id: "visibility",
 			label: isPublic ? "Make private" : "Make public",

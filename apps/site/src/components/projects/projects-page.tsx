@@ -6,6 +6,7 @@ import { useHydrated } from "../forms/use-hydrated.ts";
 import { DomainsDialog } from "./domains-dialog.tsx";
 import { EditProjectDialog } from "./edit-project-dialog.tsx";
 import { FirstProject } from "./first-project.tsx";
+import { NetworkDialog } from "./network-dialog.tsx";
 import { NewProjectDialog } from "./new-project-dialog.tsx";
 import { deleteProject, stopProject, toggleVisibility } from "./project-actions.ts";
 import { type ProjectActions, ProjectCard } from "./project-card.tsx";
@@ -37,6 +38,7 @@ export function ProjectsPage({ userName, appsDomain, trash, startNew }: Projects
 	const [creating, setCreating] = useState(startNew);
 	const [editing, setEditing] = useState<{ project: Project; what: "name" | "slug" } | null>(null);
 	const [domainsOf, setDomainsOf] = useState<Project | null>(null);
+	const [networkOf, setNetworkOf] = useState<Project | null>(null);
 	const projects = useProjects(query, trash);
 	const { templates } = useTemplates();
 	const { items } = projects;
@@ -45,6 +47,7 @@ export function ProjectsPage({ userName, appsDomain, trash, startNew }: Projects
 		rename: (project) => setEditing({ project, what: "name" }),
 		changeAddress: (project) => setEditing({ project, what: "slug" }),
 		showDomains: setDomainsOf,
+		showNetwork: setNetworkOf,
 		toggleVisibility: (project) => void toggleVisibility(project, projects),
 		stop: (project) => void stopProject(project, projects),
 		remove: (project) => void deleteProject(project, projects),
@@ -136,6 +139,7 @@ export function ProjectsPage({ userName, appsDomain, trash, startNew }: Projects
 				/>
 			)}
 			{domainsOf && <DomainsDialog project={domainsOf} onClose={() => setDomainsOf(null)} />}
+			{networkOf && <NetworkDialog project={networkOf} onClose={() => setNetworkOf(null)} />}
 			<Toaster />
 		</>
 	);
