@@ -39,3 +39,13 @@ export const openNetwork: NetworkPolicy = {
 	egressBitsPerSecond: null,
 	restriction: null,
 };
+
+/** What a project's owner decides of its network, and what an operator did to it. */
+export const NetworkSettings = NetworkPolicy.pick({ mode: true, allowedDomains: true, restriction: true });
+export type NetworkSettings = z.infer<typeof NetworkSettings>;
+
+export const UpdateNetwork = z
+	.object({ mode: NetworkMode, allowedDomains: NetworkPolicy.shape.allowedDomains })
+	.partial()
+	.refine((change) => Object.keys(change).length > 0, "Say what to change.");
+export type UpdateNetwork = z.infer<typeof UpdateNetwork>;

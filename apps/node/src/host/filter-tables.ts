@@ -57,7 +57,7 @@ export function readTables(json: string): TableState {
 		if (isMemberSet(family, name)) for (const each of set.elem ?? []) elements.push(readElement(family, name, each));
 		else if (name.startsWith("refused_") && !isConstantSet(name)) counted.set(name, readCounted(set.elem ?? []));
 	}
-	return { base: base.sort().join("\n"), elements, counted };
+	return { base: base.join("\n"), elements, counted };
 }
 
 const constantSets = ["refused_networks", "forbidden_networks", "allowed_networks", "refused_ports"];

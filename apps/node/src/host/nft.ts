@@ -45,10 +45,11 @@ export async function ensureTables(script: string, table: string): Promise<void>
 async function listAfter(script: string, table: string): Promise<string> {
 	const directory = await mkdtemp(join(tmpdir(), "repldock-filter-"));
 	try {
-		// From a pipe `nft --json` takes JSON alone.
 		const file = join(directory, "script.nft");
-		await writeFile(file, `${script}\nlist table inet ${table}\nlist table bridge ${table}\n`);
-		const output = await runCommand("unshare", ["--net", "nft", "--json", "--file", file]);
+		await writeFile(file, script);
+		// A listing in the script itself would show what was before it.
+		const steps = 'nft -f "$1" && nft --json list table inet "$2" && nft --json list table bridge "$2"';
+		const output = await runCommand("unshare", ["--net", "/bin/sh", "-c", steps, "sh", file, table]);
 		return joinListings(output.split("\n").filter((line) => line !== ""));
 	} finally {
 		await rm(directory, { recursive: true });

@@ -121,7 +121,7 @@ test("a container has no raw socket and no IPv6", async () => {
 	expect(await perl(first, `use Socket; socket(S, PF_INET, SOCK_RAW, 1) or print "refused: $!"`)).toBe(
 		"refused: Operation not permitted",
 	);
-	const six = `use Socket; socket(S, PF_INET6, SOCK_STREAM, 0); connect(S, pack_sockaddr_in6(80, inet_pton(AF_INET6, "2001:db8::1"))) or print "refused: $!"`;
+	const six = `use Socket qw(:all); socket(S, PF_INET6, SOCK_STREAM, 0); connect(S, pack_sockaddr_in6(80, inet_pton(AF_INET6, "2001:db8::1"))) or print "refused: $!"`;
 	expect(await perl(first, six)).toMatch(/^refused: /);
 });
 
@@ -175,6 +175,7 @@ test("an open connection is cut when the mode no longer allows it, and goes on w
 	await say("open");
 	stream.input.write("\n");
 	await say("echoed");
+	const allowList = { ...openNetwork, mode: "allow-list" as const, allowedDomains: ["www.example.com"] };
 	// Its address is open under the new policy too, so it lives through the change.
 	await filter.attach({ ...first, policy: allowList });
 	await filter.open({ ...first, policy: allowList }, [{ address: host, seconds: 60 }]);

@@ -10,6 +10,7 @@ import type { ApiEnvironment, ApiParts } from "./context.ts";
 import { openApiDocument } from "./document.ts";
 import { domainRoutes } from "./domains.ts";
 import { identity, sameOrigin } from "./identity.ts";
+import { networkRoutes } from "./network.ts";
 import { answerError, problemResponse } from "./problems.ts";
 import { projectRoutes } from "./projects.ts";
 import { templateRoutes } from "./templates.ts";
@@ -51,6 +52,7 @@ export function createApi(parts: ApiParts) {
 		templateRoutes(parts),
 		projectRoutes(parts),
 		domainRoutes(parts),
+		networkRoutes(parts),
 		workspaceRoutes(parts),
 		visitRoutes(parts),
 		administrationRoutes(parts),

@@ -8,6 +8,7 @@ import {
 	Globe2,
 	Link2,
 	Lock,
+	Network,
 	Pencil,
 	Square,
 	SquareTerminal,
@@ -22,6 +23,7 @@ export interface ProjectActions {
 	rename: (project: Project) => void;
 	changeAddress: (project: Project) => void;
 	showDomains: (project: Project) => void;
+	showNetwork: (project: Project) => void;
 	toggleVisibility: (project: Project) => void;
 	save: (project: Project) => void;
 	stop: (project: Project) => void;
@@ -97,6 +99,7 @@ function entriesFor(project: Project, actions: ProjectActions): MenuEntry[] {
 		{ id: "rename", label: "Rename…", icon: <Pencil />, onSelect: () => actions.rename(project) },
 		{ id: "address", label: "Change address…", icon: <Link2 />, onSelect: () => actions.changeAddress(project) },
 		{ id: "domains", label: "Domains…", icon: <Globe2 />, onSelect: () => actions.showDomains(project) },
+		{ id: "network", label: "Network…", icon: <Network />, onSelect: () => actions.showNetwork(project) },
 		{
 			id: "visibility",
 			label: isPublic ? "Make private" : "Make public",

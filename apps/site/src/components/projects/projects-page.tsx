@@ -8,6 +8,7 @@ import { DomainsDialog } from "./domains-dialog.tsx";
 import { EditProjectDialog } from "./edit-project-dialog.tsx";
 import { FirstProject } from "./first-project.tsx";
 import { transfersOf } from "./import-project.ts";
+import { NetworkDialog } from "./network-dialog.tsx";
 import { NewProjectDialog } from "./new-project-dialog.tsx";
 import { deleteProject, stopProject, toggleVisibility } from "./project-actions.ts";
 import { type ProjectActions, ProjectCard } from "./project-card.tsx";
@@ -39,6 +40,7 @@ export function ProjectsPage({ userName, appsDomain, trash, startNew }: Projects
 	const [creating, setCreating] = useState(startNew);
 	const [editing, setEditing] = useState<{ project: Project; what: "name" | "slug" } | null>(null);
 	const [domainsOf, setDomainsOf] = useState<Project | null>(null);
+	const [networkOf, setNetworkOf] = useState<Project | null>(null);
 	const projects = useProjects(query, trash);
 	const { templates } = useTemplates();
 	const { items } = projects;
@@ -47,6 +49,7 @@ export function ProjectsPage({ userName, appsDomain, trash, startNew }: Projects
 		rename: (project) => setEditing({ project, what: "name" }),
 		changeAddress: (project) => setEditing({ project, what: "slug" }),
 		showDomains: setDomainsOf,
+		showNetwork: setNetworkOf,
 		toggleVisibility: (project) => void toggleVisibility(project, projects),
 		save: (project) => void saveOrTell(transfersOf(project.id), { format: "zip", dependencies: true }),
 		stop: (project) => void stopProject(project, projects),
@@ -139,6 +142,7 @@ export function ProjectsPage({ userName, appsDomain, trash, startNew }: Projects
 				/>
 			)}
 			{domainsOf && <DomainsDialog project={domainsOf} onClose={() => setDomainsOf(null)} />}
+			{networkOf && <NetworkDialog project={networkOf} onClose={() => setNetworkOf(null)} />}
 			<Toaster />
 		</>
 	);
