@@ -19,7 +19,7 @@ import { promisify } from "node:util";
 import { RepldockError } from "@repldock/protocol";
 import type { NewFile, Staging } from "../../host.ts";
 import type { RunnerId } from "../subordinate-ids.ts";
-import { withFileErrors } from "./errors.ts";
+import { toFileError, withFileErrors } from "./errors.ts";
 import { removeEntry } from "./remove.ts";
 import {
 	createChildFile,
@@ -123,38 +123,39 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 	return {
 		path,
 
-		addDirectory(whole, mode) {
+		addDirectory: told((whole, mode) => {
 			const { directory, name } = split(whole);
 			const fd = openOrNull(directory, name) ?? makeOwned(directory, name, mode | 0o700, owner);
 			closeSync(fd);
-		},
+		}),
 
-		async addFile(whole, file, content) {
-			const { directory, name } = split(whole);
-			let fd: number;
-			try {
-				fd = createChildFile(directory, name);
-			} catch (error) {
-				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-				clear(directory, name);
-				fd = createChildFile(directory, name);
-			}
-			await using(fd, async () => {
-				await writeStretches(fd, file, content);
-				fchownSync(fd, owner.uid, owner.gid);
-				fchmodSync(fd, (file.mode & 0o777) | 0o600);
-				futimesSync(fd, file.modifiedAtMs / 1000, file.modifiedAtMs / 1000);
-			});
-		},
+		addFile: (whole, file, content) =>
+			withFileErrors(async () => {
+				const { directory, name } = split(whole);
+				let fd: number;
+				try {
+					fd = createChildFile(directory, name);
+				} catch (error) {
+					if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+					clear(directory, name);
+					fd = createChildFile(directory, name);
+				}
+				await using(fd, async () => {
+					await writeStretches(fd, file, content);
+					fchownSync(fd, owner.uid, owner.gid);
+					fchmodSync(fd, (file.mode & 0o777) | 0o600);
+					futimesSync(fd, file.modifiedAtMs / 1000, file.modifiedAtMs / 1000);
+				});
+			}),
 
-		addLink(whole, target) {
+		addLink: told((whole, target) => {
 			const { directory, name } = split(whole);
 			clear(directory, name);
 			symlinkSync(target, entryPathOf(directory, name));
 			lchownSync(entryPathOf(directory, name), owner.uid, owner.gid);
-		},
+		}),
 
-		addName(whole, existing) {
+		addName: told((whole, existing) => {
 			const source = existing.at(-1);
 			if (!source) throw new RepldockError("invalid_archive", "The archive holds a link without a target.");
 			const base = openDirectory(root, `${path}/${parts.filling}`);
@@ -171,7 +172,7 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 			} finally {
 				closeSync(base);
 			}
-		},
+		}),
 
 		replaceAll: () =>
 			withFileErrors(async () => {
@@ -212,6 +213,17 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 			forgetLast();
 			await settle(root, path);
 		},
+	};
+}
+
+/** The same job, with errors that a person may see. */
+function told<Value>(job: (path: readonly Buffer[], value: Value) => void): typeof job {
+	return (path, value) => {
+		try {
+			job(path, value);
+		} catch (error) {
+			throw toFileError(error);
+		}
 	};
 }
 
