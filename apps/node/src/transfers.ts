@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import type { Logger } from "@repldock/service";
-import { openStaging, settleStagings } from "./host/files/staging.ts";
+import { openStaging } from "./host/files/staging.ts";
+import { settleStagings } from "./host/files/staging-moves.ts";
 import { walkTree } from "./host/files/walk.ts";
 import type { RunnerId } from "./host/subordinate-ids.ts";
 import type { Engine, Volumes } from "./host.ts";

@@ -70,7 +70,7 @@ export async function unpack(
 async function unpackZip(bytes: ByteReader, options: UnpackOptions): Promise<number> {
 	const file = await openNameless(options.spoolDirectory);
 	try {
-		for await (const chunk of bytes.rest()) await file.writeFile(chunk);
+		for await (const chunk of bytes.rest()) await file.writeFile(chunk).catch(tellFullDisk);
 		const total = await zipTotal(file.fd);
 		if (total.bytes > options.mostBytes) throw tooLarge(options.mostBytes);
 		if (total.entries > mostEntries) throw tooMany();
@@ -118,7 +118,8 @@ async function addOne(staging: Staging, path: Buffer[], entry: ArchiveEntry): Pr
 			try {
 				return staging.addName(path, readEntryPath(entry.target));
 			} catch (error) {
-				if (error instanceof RepldockError) throw error;
+				const isMissing = error instanceof RepldockError && ["file_not_found", "invalid_path"].includes(error.code);
+				if (!isMissing) throw error;
 				throw refused(entry.path, "is a further name of a file that is not in it. Remove it");
 			}
 		case "other":
@@ -146,6 +147,11 @@ async function* decompressed(source: AsyncGenerator<Buffer>, through: Transform)
 			cause: error,
 		});
 	}
+}
+
+function tellFullDisk(error: NodeJS.ErrnoException): never {
+	if (error.code !== "ENOSPC") throw error;
+	throw new RepldockError("disk_full", "The server's disk is full. Your operator has to make room.", { cause: error });
 }
 
 /** A file that is gone with the process, whatever happens. */

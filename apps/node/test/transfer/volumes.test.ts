@@ -8,7 +8,8 @@ import { type CleanupStack, runCommand } from "@repldock/service";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as Y from "yjs";
 import { openProjectFiles } from "../../src/host/files/project-files.ts";
-import { openStaging, settleStagings } from "../../src/host/files/staging.ts";
+import { openStaging } from "../../src/host/files/staging.ts";
+import { settleStagings } from "../../src/host/files/staging-moves.ts";
 import { walkTree } from "../../src/host/files/walk.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "../../src/host/volume-mount.ts";
 import { createVolumes } from "../../src/host/volumes.ts";
@@ -138,7 +139,9 @@ test("an import that the quota has no room for leaves the project as it was", as
 		for (let count = 0; count < 30; count += 1) yield randomMegabyte();
 	}
 	const file = { mode: 0o644, modifiedAtMs: 0, size, stretches: [{ start: 0, end: size }] };
-	await expect(staging.addFile([Buffer.from("noise")], file, noise())).rejects.toMatchObject({ errno: -122 });
+	await expect(staging.addFile([Buffer.from("noise")], file, noise())).rejects.toMatchObject({
+		code: "quota_exceeded",
+	});
 	await staging.discard();
 	expect(await readdir(volumes.path(id))).toEqual(["main.sh"]);
 	expect(await readFile(join(volumes.path(id), "main.sh"), "utf8")).toBe("echo hi\n");

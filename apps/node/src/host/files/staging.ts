@@ -7,23 +7,18 @@ import {
 	futimesSync,
 	lchownSync,
 	linkSync,
-	lstatSync,
 	mkdirSync,
-	renameSync,
 	symlinkSync,
 	unlinkSync,
 	write,
 } from "node:fs";
-import { opendir } from "node:fs/promises";
 import { promisify } from "node:util";
 import { RepldockError } from "@repldock/protocol";
 import type { NewFile, Staging } from "../../host.ts";
 import type { RunnerId } from "../subordinate-ids.ts";
-import { withFileErrors } from "./errors.ts";
-import { removeEntry } from "./remove.ts";
+import { toFileError, withFileErrors } from "./errors.ts";
 import {
 	createChildFile,
-	descriptorPath,
 	entryPath,
 	entryPathOf,
 	openChildDirectory,
@@ -32,20 +27,11 @@ import {
 	ownNamePrefix,
 	using,
 } from "./resolve.ts";
+import { moveAll, parts, requireFiles, settle, unwrap } from "./staging-moves.ts";
 import { renameWithoutReplacing } from "./syscalls.ts";
 
 const writeAsync = promisify(write);
-const stagingPattern = /^\.repldock-import-[0-9a-f]{16}$/;
 
-/**
- * What is in a staging folder says how far it is, so that after a crash it is carried on or taken back:
- * `new` is being filled; with `old` beside it the project's files are on their way into that; once it is called `ready`
- * they have all left, and it only remains to move its entries up.
- */
-const parts = { filling: "new", whole: "whole", old: "old", ready: "ready" } as const;
-
-/** Entries of a directory that are moved before it is listed anew. */
-const batchSize = 1_000;
 const mostNamesTried = 100;
 
 /** @param root the volume's root directory on the host. */
@@ -59,12 +45,6 @@ export async function openStaging(root: string, owner: RunnerId): Promise<Stagin
 			return createStaging(root, path, owner);
 		}),
 	);
-}
-
-/** Brings what an agent that died was importing to an end: whole if it was whole already, else as if it had never begun. */
-export async function settleStagings(root: string): Promise<void> {
-	const found = await using(openDirectory(root, ""), (fd) => names(fd, Number.POSITIVE_INFINITY, isStaging));
-	for (const name of found) await settle(root, name.toString());
 }
 
 function createStaging(root: string, path: string, owner: RunnerId): Staging {
@@ -123,38 +103,39 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 	return {
 		path,
 
-		addDirectory(whole, mode) {
+		addDirectory: told((whole, mode) => {
 			const { directory, name } = split(whole);
 			const fd = openOrNull(directory, name) ?? makeOwned(directory, name, mode | 0o700, owner);
 			closeSync(fd);
-		},
+		}),
 
-		async addFile(whole, file, content) {
-			const { directory, name } = split(whole);
-			let fd: number;
-			try {
-				fd = createChildFile(directory, name);
-			} catch (error) {
-				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-				clear(directory, name);
-				fd = createChildFile(directory, name);
-			}
-			await using(fd, async () => {
-				await writeStretches(fd, file, content);
-				fchownSync(fd, owner.uid, owner.gid);
-				fchmodSync(fd, (file.mode & 0o777) | 0o600);
-				futimesSync(fd, file.modifiedAtMs / 1000, file.modifiedAtMs / 1000);
-			});
-		},
+		addFile: (whole, file, content) =>
+			withFileErrors(async () => {
+				const { directory, name } = split(whole);
+				let fd: number;
+				try {
+					fd = createChildFile(directory, name);
+				} catch (error) {
+					if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+					clear(directory, name);
+					fd = createChildFile(directory, name);
+				}
+				await using(fd, async () => {
+					await writeStretches(fd, file, content);
+					fchownSync(fd, owner.uid, owner.gid);
+					fchmodSync(fd, (file.mode & 0o777) | 0o600);
+					futimesSync(fd, file.modifiedAtMs / 1000, file.modifiedAtMs / 1000);
+				});
+			}),
 
-		addLink(whole, target) {
+		addLink: told((whole, target) => {
 			const { directory, name } = split(whole);
 			clear(directory, name);
 			symlinkSync(target, entryPathOf(directory, name));
 			lchownSync(entryPathOf(directory, name), owner.uid, owner.gid);
-		},
+		}),
 
-		addName(whole, existing) {
+		addName: told((whole, existing) => {
 			const source = existing.at(-1);
 			if (!source) throw new RepldockError("invalid_archive", "The archive holds a link without a target.");
 			const base = openDirectory(root, `${path}/${parts.filling}`);
@@ -171,7 +152,7 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 			} finally {
 				closeSync(base);
 			}
-		},
+		}),
 
 		replaceAll: () =>
 			withFileErrors(async () => {
@@ -215,73 +196,15 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 	};
 }
 
-/** Carries a staging folder on to its end, or back to its beginning, and removes it. */
-async function settle(root: string, path: string): Promise<void> {
-	await using(openDirectory(root, ""), async (rootFd) => {
-		const fd = openOrNull(rootFd, Buffer.from(path));
-		if (fd === null) return;
-		await using(fd, async () => {
-			const way = openReadable(fd, parts.ready) ?? openReadable(fd, parts.old);
-			if (way !== null) await using(way, () => moveAll(way, rootFd));
-		});
-		await removeEntry(root, path);
-	});
-}
-
-/** Moves all entries but stagings. What a program put in the way meanwhile is replaced, or kept under another name. */
-async function moveAll(from: number, to: number): Promise<void> {
-	for (;;) {
-		const found = await names(from, batchSize, (name) => !isStaging(name));
-		if (found.length === 0) return;
-		for (const name of found) moveOne(from, to, name);
-	}
-}
-
-function moveOne(from: number, to: number, name: Buffer): void {
-	try {
-		renameSync(entryPathOf(from, name), entryPathOf(to, name));
-	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		if (code === "ENOENT") return;
-		if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "EISDIR" && code !== "ENOTDIR") throw error;
-		const aside = Buffer.from(`moved-aside-${randomBytes(4).toString("hex")}`);
-		renameSync(entryPathOf(to, name), entryPathOf(to, aside));
-		renameSync(entryPathOf(from, name), entryPathOf(to, name));
-	}
-}
-
-/** Gives the import's files another name: those in `new`, or in its only entry if that is a folder. */
-async function unwrap(staging: number, to: string): Promise<void> {
-	const filled = openChildDirectory(staging, parts.filling);
-	await using(filled, async () => {
-		const found = await names(filled, 2, () => true);
-		const inner = entryPathOf(filled, found[0] ?? Buffer.alloc(0));
-		const isWrapped = found.length === 1 && lstatSync(inner).isDirectory();
-		renameSync(isWrapped ? inner : entryPath(staging, parts.filling), entryPath(staging, to));
-	});
-}
-
-/** @throws RepldockError `invalid_archive` */
-async function requireFiles(staging: number): Promise<void> {
-	const filled = openChildDirectory(staging, parts.filling);
-	await using(filled, async () => {
-		if ((await names(filled, 1, () => true)).length > 0) return;
-		throw new RepldockError("invalid_archive", "There are no files in it.");
-	});
-}
-
-async function names(directory: number, most: number, passes: (name: Buffer) => boolean): Promise<Buffer[]> {
-	const found: Buffer[] = [];
-	for await (const entry of await opendir(descriptorPath(directory), { encoding: "latin1", bufferSize: 256 })) {
-		const name = Buffer.from(entry.name, "latin1");
-		if (passes(name)) found.push(name);
-		if (found.length >= most) break;
-	}
-	return found;
-}
-
-function isStaging(name: Buffer): boolean {
-	return stagingPattern.test(name.toString("latin1"));
+/** The same job, with errors that a person may see. */
+function told<Value>(job: (path: readonly Buffer[], value: Value) => void): typeof job {
+	return (path, value) => {
+		try {
+			job(path, value);
+		} catch (error) {
+			throw toFileError(error);
+		}
+	};
 }
 
 /** @returns null when there is nothing of that name. @throws RepldockError when it is a link or a file. */
@@ -292,16 +215,6 @@ function openOrNull(directory: number, path: Buffer): number | null {
 		const { code } = error as NodeJS.ErrnoException;
 		if (code === "ENOENT") return null;
 		if (code === "ELOOP" || code === "ENOTDIR") throw inTheWay(path);
-		throw error;
-	}
-}
-
-function openReadable(directory: number, name: string): number | null {
-	try {
-		return openChildDirectory(directory, name);
-	} catch (error) {
-		// A file or link of that name is none of our making.
-		if (["ENOENT", "ENOTDIR", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) return null;
 		throw error;
 	}
 }
