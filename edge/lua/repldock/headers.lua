@@ -1,4 +1,5 @@
 -- Headers that must not cross the edge as they came.
+local request = require("repldock.request")
 local visits = require("repldock.visits")
 
 local clear_header = ngx.req.clear_header
@@ -70,9 +71,8 @@ function module.clean_response()
 	if is_informational(ngx.status) then
 		ngx.status = ngx.HTTP_BAD_GATEWAY
 	end
-	local project_id = ngx.var.visited_project
-	if ngx.status == 101 and project_id ~= "" then
-		visits.opened(project_id)
+	if ngx.status == 101 then
+		visits.opened(request.current())
 	end
 	local cookies = ngx.header["Set-Cookie"]
 	if not cookies then

@@ -26,7 +26,7 @@ function module.run()
 		project_id = route and not route.is_elsewhere and route.projectId
 	end
 	if project_id then
-		visits.record(project_id)
+		visits.record(project_id, record)
 	end
 end
 

@@ -97,7 +97,7 @@ local function enqueue(project_id, record)
 	end
 end
 
-local function describe(status, received, sent)
+local function describe(status, received, sent, socket)
 	local variables = ngx.var
 	return {
 		atMs = math.floor(ngx.req.start_time() * 1000),
@@ -115,7 +115,7 @@ local function describe(status, received, sent)
 		answeredBy = (variables.upstream_header_time or ""):find("%d") and "app" or "edge",
 		userAgent = cut(variables.http_user_agent, agent_most),
 		-- Joins the two records of a WebSocket.
-		socket = ngx.ctx.told_socket,
+		socket = socket,
 	}
 end
 
@@ -168,8 +168,9 @@ local function may_record(known)
 	return known.recorded <= records_per_second
 end
 
--- Log handler: counts the request of this project, and records it unless there are too many.
-function module.record(project_id)
+-- Log handler: counts the request of this project, and records it unless there are too many. `about` is what the edge
+-- knows of the request.
+function module.record(project_id, about)
 	local status = ngx.status
 	local received, sent = bytes_in(status), tonumber(ngx.var.bytes_sent) or 0
 	local known = keys_of(project_id)
@@ -180,25 +181,27 @@ function module.record(project_id)
 
 	local is_recorded = false
 	-- Addresses of our own are counted, but are nothing that was asked of the app.
-	if not is_ours() then
+	if about.is_plain or not is_ours() then
 		-- The end of what was told to be open is never left out.
-		is_recorded = ngx.ctx.told_socket ~= nil or may_record(known)
+		is_recorded = about.socket ~= nil or may_record(known)
 		if not is_recorded then
 			known.missed = known.missed + 1
 		end
 	end
 	flush_soon(known)
 	if is_recorded then
-		enqueue(project_id, describe(status, received, sent))
+		enqueue(project_id, describe(status, received, sent, about.socket))
 	end
 end
 
 -- Records a WebSocket that the app has just agreed to; it is counted, and recorded again, when it ends.
-function module.opened(project_id)
-	if may_record(keys_of(project_id)) then
+-- `about` is what the edge knows of the request; it names no project where the edge only passes the request on.
+function module.opened(about)
+	local project_id = about.project_id
+	if project_id and may_record(keys_of(project_id)) then
 		-- Kept, since the variable is another one at each look.
-		ngx.ctx.told_socket = ngx.var.request_id
-		local record = describe(101, bytes_in(101), 0)
+		about.socket = ngx.var.request_id
+		local record = describe(101, bytes_in(101), 0, about.socket)
 		record.open = true
 		enqueue(project_id, record)
 	end

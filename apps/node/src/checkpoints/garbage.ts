@@ -1,10 +1,16 @@
+import { createInterface } from "node:readline";
 import type { ObjectStore } from "@repldock/objects";
 import type { Logger } from "@repldock/service";
+import { z } from "zod";
 
 /** Where checkpoints are in the store. Other prefixes, such as those of backups, are not ours to tidy. */
 const prefixes = ["packs/", "projects/"];
 
 const keysAtATime = 1000;
+
+/** A backup in this store copies no objects; it names those that it needs, one a line. */
+const backupList = /^backups\/[^/]+\/objects\.jsonl$/;
+const BackedUp = z.object({ key: z.string() });
 
 export interface GarbageOptions {
 	store: ObjectStore;
@@ -19,19 +25,22 @@ export interface GarbageOptions {
 
 /**
  * Removes the objects that nothing needs any more: of checkpoints that were thinned out, of projects that are gone for
- * good, and of agents that died before they told of them. It can end at any moment and be repeated.
+ * good, and of agents that died before they told of them. What a backup names stays until the backup is deleted. It can
+ * end at any moment and be repeated.
  * @returns how many were removed.
+ * @throws when backups or the site cannot be asked; then nothing more is removed.
  */
 export async function collectGarbage(options: GarbageOptions): Promise<number> {
 	const { store, log } = options;
 	const bornBeforeMs = Date.now() - options.olderThanMs;
+	const backedUp = await keysOfBackups(store);
 	let removed = 0;
 
 	async function look(keys: readonly string[]) {
 		// Taken down before the site is asked: what it records after its answer is still among these.
 		const unreported = options.unreported();
 		const unnamed = await options.unnamed(keys);
-		const doomed = unnamed.filter((key) => keys.includes(key) && !unreported.has(key));
+		const doomed = unnamed.filter((key) => keys.includes(key) && !unreported.has(key) && !backedUp.has(key));
 		await store.remove(doomed);
 		removed += doomed.length;
 	}
@@ -50,4 +59,15 @@ export async function collectGarbage(options: GarbageOptions): Promise<number> {
 	const halfDone = await store.reclaim(options.olderThanMs);
 	if (removed + halfDone > 0) log.info({ removed, halfDone }, "objects that nothing needs were removed");
 	return removed;
+}
+
+async function keysOfBackups(store: ObjectStore): Promise<Set<string>> {
+	const keys = new Set<string>();
+	for await (const { key } of store.list("backups/")) {
+		if (!backupList.test(key)) continue;
+		for await (const line of createInterface({ input: await store.get(key) })) {
+			keys.add(BackedUp.parse(JSON.parse(line)).key);
+		}
+	}
+	return keys;
 }

@@ -208,8 +208,10 @@ test("only old objects that no manifest names are removed, and none while the si
 	await one.checkpoints.round();
 	const before = await keysOf(cluster.store, "");
 	const named = new Set([...cluster.recorded.values()].map(({ key }) => key));
-	const [told, untold] = ["packs/dead/000000000000001-0", "packs/dead/000000000000002-0"];
-	for (const key of [told, untold, "backups/1"]) await cluster.store.put(key, Buffer.from("left behind"));
+	const [told, untold, backedUp] = [1, 2, 3].map((n) => `packs/dead/00000000000000${n}-0`) as [string, string, string];
+	for (const key of [told, untold, backedUp]) await cluster.store.put(key, Buffer.from("left behind"));
+	const list = "backups/2026-01-01T00-00-00Z/objects.jsonl";
+	await cluster.store.put(list, Buffer.from(`${JSON.stringify({ key: backedUp, bytes: 11, sha256: null })}\n`));
 	const options = {
 		store: cluster.store,
 		olderThanMs: -60_000,
@@ -223,7 +225,7 @@ test("only old objects that no manifest names are removed, and none while the si
 	await collectGarbage(options);
 	const left = await keysOf(cluster.store, "");
 	expect(left).toContain(untold);
-	expect(left).toContain("backups/1");
+	expect(left).toEqual(expect.arrayContaining([list, backedUp]));
 	expect(left).not.toContain(told);
 	expect(left).toEqual(expect.arrayContaining(before.filter((key) => named.has(key))));
 	expect(left).toEqual(expect.arrayContaining(cluster.chainOf(id).map(({ key }) => key)));
