@@ -158,7 +158,7 @@ test("rescue mode: files of a project whose container does not start are read, c
 		image: "missing",
 		templatesDirectory: templates,
 		slots: 10,
-		network: { adopt: async () => [] } as unknown as NetworkOfContainers,
+		network: noNetwork,
 		stateFile: join(directory, "desired.json"),
 		onChange: () => undefined,
 		log,
@@ -226,6 +226,14 @@ test("edits into a full project are kept, told as not saved with what to do, and
 		.toContain(mine.getText(documentTextName).toString().slice(0, 1_000));
 	await documents.dispose();
 });
+
+const noNetwork: NetworkOfContainers = {
+	attach: async () => {},
+	adopt: async () => [],
+	policyChanged: async () => {},
+	ending: async () => {},
+	detach: async () => {},
+};
 
 function placementOf(projectId: string): DesiredPlacement {
 	return {
