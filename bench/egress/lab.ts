@@ -10,6 +10,11 @@ import { type CleanupStack, createCleanupStack, createLog, runCommand } from "@r
 import { findCable } from "../../apps/node/src/host/cables.ts";
 import { createNetwork } from "../../apps/node/src/host/network.ts";
 import { removeShapingDevices } from "../../apps/node/src/host/shaping-devices.ts";
+import {
+	raiseSharedLimits,
+	restoreSharedLimits,
+	sharedLimitsDirectory,
+} from "../../apps/node/src/host/shared-limits.ts";
 import { type ContainerNetwork, createContainerNetwork } from "../../apps/node/src/network/network.ts";
 import type { ShapingOptions } from "../../apps/node/src/network/shaping/objects.ts";
 import { createShaping } from "../../apps/node/src/network/shaping/shaping.ts";
@@ -61,6 +66,9 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 	const machine = await startMachine();
 	cleanup.push("machine", () => machine.release());
 	const id = randomBytes(3).toString("hex");
+	// Hundreds of containers need more keys than the kernel gives one user.
+	await raiseSharedLimits(sharedLimitsDirectory, `bench-${id}`);
+	cleanup.push("shared limits", async () => void (await restoreSharedLimits(sharedLimitsDirectory, `bench-${id}`)));
 	const [namespace, outside] = [`rdb-${id}`, `rdb${id}o`];
 	await runCommand("ip", ["netns", "add", namespace]);
 	cleanup.push("internet", async () => void (await runCommand("ip", ["netns", "delete", namespace])));

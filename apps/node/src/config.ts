@@ -103,7 +103,8 @@ export const nodeOptions = {
 		variable: "REPLDOCK_SUBNET",
 		fallback: "",
 		parse: parse.optionalText,
-		description: "The containers' IPv4 subnet, for example `10.213.0.0/20`; a free one is chosen when empty.",
+		description:
+			"The containers' IPv4 subnet between /16 and /30, for example `10.213.0.0/20`; a free one is chosen when empty.",
 	},
 	volumesSizeBytes: {
 		variable: "REPLDOCK_VOLUMES_SIZE",

@@ -174,7 +174,10 @@ test("a new agent finds everything as it should be and counts on; what nobody wa
 	await eventually("all bytes", () => receiver.from(first) === 1_000_000);
 	const before = (await network.counters()).get("p0");
 
-	const { network: next } = openNetworkOf(cables, all);
+	const { network: next, shaping } = openNetworkOf(cables, all);
+	// As `up` does while containers of an instance that was killed still run.
+	await shaping.ensure();
+	expect((await network.counters()).get("p0")?.sentBytes).toBeGreaterThanOrEqual(before?.sentBytes ?? Number.NaN);
 	// In another order, so that numbers given by turn would differ.
 	const adopted = [second, first].map((cable) => ({
 		container: container(cable),

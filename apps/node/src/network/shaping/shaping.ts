@@ -82,21 +82,25 @@ export function createShaping(options: ShapingOptions): Shaping {
 			groups.placed().map(({ member }) => member.interfaceName),
 		);
 
+	/** What needs no member to be known. What is there for members stays: an earlier agent's containers may run on. */
+	async function prepare(): Promise<string[]> {
+		const changed = await ensureShapingDevices([device, strayDevice], queuePackets);
+		if (leaf === undefined) {
+			const { lines } = plan(nodeObjects(options), withoutRemovals(await look()));
+			if (lines.length > 0) await changeTraffic(lines);
+			leaf = await findLeaf();
+		}
+		return changed.map((name) => `the device ${name} was missing or off`);
+	}
+
 	/** @param required A cable that must be there: whoever asks for it lets its container run. */
 	async function mend(required?: string): Promise<string[]> {
-		const changed = await ensureShapingDevices([device, strayDevice], queuePackets);
-		let seen: Observation = await look();
-		if (leaf === undefined) {
-			await changeTraffic(plan(nodeObjects(options), withoutRemovals(seen)).lines);
-			leaf = await findLeaf();
-			seen = await look();
-		}
-		const { lines, sentences } = plan(
-			desiredObjects((name) => name === required || seen.devices.has(name)),
-			seen.objects,
-		);
+		const prepared = await prepare();
+		const { devices, objects } = await look();
+		const isThere = (name: string) => name === required || devices.has(name);
+		const { lines, sentences } = plan(desiredObjects(isThere), objects);
 		if (lines.length > 0) await changeTraffic(lines);
-		return [...changed.map((name) => `the device ${name} was missing or off`), ...sentences];
+		return [...prepared, ...sentences];
 	}
 
 	/** By the whole plan, when the short way does not fit what is there. */
@@ -135,7 +139,7 @@ export function createShaping(options: ShapingOptions): Shaping {
 
 		async ensure() {
 			try {
-				await mend();
+				await prepare();
 			} catch (error) {
 				if (!(error instanceof CommandError)) throw error;
 				throw new Error(
@@ -147,7 +151,7 @@ export function createShaping(options: ShapingOptions): Shaping {
 		},
 
 		async attach(member) {
-			if (leaf === undefined) await mend();
+			if (leaf === undefined) await prepare();
 			const here = groups.find(member.projectId);
 			const isNewShare = !groups.hasShare(member);
 			const placed = groups.place(member);
