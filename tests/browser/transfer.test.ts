@@ -24,7 +24,7 @@ test("an archive becomes a new project that runs, and one that is refused says w
 	const page = await openPage();
 	await page.goto("/projects");
 	await page.getByRole("button", { name: "New project" }).click();
-	await page.getByRole("radio", { name: "Import a file" }).check();
+	await page.getByRole("radio", { name: "File" }).check();
 	const folder = await scratch();
 	await writeFile(join(folder, "notes.zip"), "this is no zip");
 	await page.getByLabel("Archive to import").setInputFiles(join(folder, "notes.zip"));

@@ -18,8 +18,8 @@ const visibilities = [
 
 const origins = [
 	{ value: "template", label: "Template", icon: <Shapes aria-hidden /> },
-	{ value: "file", label: "Import a file", icon: <FileArchive aria-hidden /> },
-	{ value: "git", label: "Import from Git", icon: <GitBranch aria-hidden /> },
+	{ value: "file", label: "File", icon: <FileArchive aria-hidden /> },
+	{ value: "git", label: "Git", icon: <GitBranch aria-hidden /> },
 ] as const;
 type Origin = (typeof origins)[number]["value"];
 
@@ -37,6 +37,8 @@ export function NewProjectDialog({ open, onClose }: { open: boolean; onClose: ()
 function OpenNewProjectDialog({ onClose }: { onClose: () => void }) {
 	const { templates, problem: templatesProblem } = useTemplates();
 	const [origin, setOrigin] = useState<Origin>("template");
+	/** What the last attempt started from; its problem says nothing of the others. */
+	const [tried, setTried] = useState<Origin>("template");
 	const [query, setQuery] = useState("");
 	const [picked, setPicked] = useState<string>();
 	const [file, setFile] = useState<File | null>(null);
@@ -50,6 +52,7 @@ function OpenNewProjectDialog({ onClose }: { onClose: () => void }) {
 	const chosen = found.find((template) => template.id === picked) ?? found[0];
 
 	const { pending, problem, fieldError, onSubmit } = useSubmit(["name", "url"], async (values) => {
+		setTried(origin);
 		const name = textOf(values, "name").trim();
 		const project = await create(name, textOf(values, "url").trim());
 		if (!project || cancel.signal.aborted) return undefined;
@@ -74,6 +77,7 @@ function OpenNewProjectDialog({ onClose }: { onClose: () => void }) {
 		onClose();
 	}
 
+	const shownProblem = (tried === origin ? problem : undefined) ?? templatesProblem;
 	const ready = origin === "template" ? chosen !== undefined : origin === "git" || file !== null;
 	return (
 		<Dialog
@@ -100,7 +104,7 @@ function OpenNewProjectDialog({ onClose }: { onClose: () => void }) {
 					onChange={setOrigin}
 					disabled={pending}
 				/>
-				{(problem ?? templatesProblem) && <Callout tone="danger">{problem ?? templatesProblem}</Callout>}
+				{shownProblem && <Callout tone="danger">{shownProblem}</Callout>}
 				{origin === "template" && (
 					<>
 						<TextField

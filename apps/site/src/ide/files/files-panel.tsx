@@ -2,6 +2,7 @@ import { Button, ContextMenu, Dialog, IconButton, Menu, type MenuEntry, toast } 
 import { Ellipsis, FilePlus, FolderPlus } from "lucide-react";
 import { useRef, useState } from "react";
 import { problemOf } from "../connection/problem.ts";
+import { diskWarnsFrom } from "../layout/disk-notice.tsx";
 import { archiveTypes, isArchive } from "../transfer/transfers.ts";
 import { createUnpacking } from "../transfer/unpacking.ts";
 import { UnpackingPanel } from "../transfer/unpacking-panel.tsx";
@@ -194,7 +195,7 @@ export function FilesPanel() {
 			/>
 			<UploadPanel uploads={uploads} />
 			<UnpackingPanel unpacking={unpacking} />
-			{disk && disk.usedBytes > disk.limitBytes * 0.8 && (
+			{disk && disk.usedBytes > disk.limitBytes * 0.8 && disk.usedBytes < disk.limitBytes * diskWarnsFrom && (
 				<p className="ide-files-disk">
 					{Math.round((disk.usedBytes / disk.limitBytes) * 100)} % of the project's disk is in use.
 				</p>

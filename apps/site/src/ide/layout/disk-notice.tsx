@@ -3,7 +3,7 @@ import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
 
 /** From here on there is not much left: a warning comes before the first write that fails. */
-const warnsFrom = 0.9;
+export const diskWarnsFrom = 0.9;
 
 /** Says that the project's disk is nearly or entirely full, what that does to edits, and what helps. */
 export function DiskNotice() {
@@ -20,7 +20,7 @@ export function DiskNotice() {
 			</div>
 		);
 	}
-	if (!disk || disk.usedBytes < disk.limitBytes * warnsFrom) return null;
+	if (!disk || disk.usedBytes < disk.limitBytes * diskWarnsFrom) return null;
 	const percent = Math.min(100, Math.floor((disk.usedBytes / disk.limitBytes) * 100));
 	return (
 		<div className="ide-notice">
