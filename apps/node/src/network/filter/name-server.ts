@@ -21,6 +21,7 @@ const mostConnectionsOfOne = 8;
 const silenceMs = 10_000;
 
 export interface NameServer {
+	readonly port: number;
 	/** The name by which this member last learnt the address. */
 	nameOf(projectId: string, address: string): string | undefined;
 	/** How a member asks for names, for reports of tunnels. */
@@ -127,6 +128,7 @@ export async function startNameServer(options: {
 	await once(server, "listening");
 
 	return {
+		port: datagrams.address().port,
 		nameOf: (projectId, of) => memories.get(projectId)?.nameOf(of),
 		use: (projectId) => memories.get(projectId)?.use(Date.now()),
 		refusedNames: () =>
