@@ -13,6 +13,9 @@ export interface AlertLimits {
 	miningPorts: ReadonlySet<number>;
 }
 
+/** Data on its way out by DNS: names that nobody asks twice, and long ones. A crawler's many names are short. */
+const tunnel = { uniqueNames: 300, longestName: 100 };
+
 /** The same is not told again of a project for this long. */
 const quietForMs = 10 * 60_000;
 /** Alerts that wait for a site that is away; the oldest leave. */
@@ -34,13 +37,13 @@ export interface Observation {
 	connections: ConnectionCount | undefined;
 	/** Packets refused since the last look. */
 	refused: Partial<Record<RefusalReason, number>>;
+	/** How it asked for names within the last minute; undefined when it did not. */
+	names?: { uniqueNames: number; longestName: number } | undefined;
 }
 
 /** Finds floods, tells each once, and keeps what is not told yet. */
 export interface Alerts {
 	observe(observation: Observation, nowMs: number): void;
-	/** What another part found, such as the resolver a tunnel. */
-	report(projectId: string, kind: NetworkAlertKind, detail: string, nowMs: number): void;
 	/** Not yet known to be with the site, the oldest first. */
 	waiting(): NetworkAlert[];
 	kept(ids: readonly string[]): void;
@@ -64,9 +67,7 @@ export function createAlerts(limits: AlertLimits): Alerts {
 	}
 
 	return {
-		report,
-
-		observe({ projectId, connections, refused }, nowMs) {
+		observe({ projectId, connections, refused, names }, nowMs) {
 			const tell = (kind: NetworkAlertKind, detail: string) => report(projectId, kind, detail, nowMs);
 			const unanswered = connections?.unanswered ?? 0;
 			const strayed = scanReasons.reduce((sum, reason) => sum + (refused[reason] ?? 0), 0);
@@ -74,6 +75,11 @@ export function createAlerts(limits: AlertLimits): Alerts {
 				tell("port-scan", `Tried ${unanswered} or more addresses and ports that do not answer.`);
 			else if (strayed >= limits.scannedDestinations)
 				tell("port-scan", `${strayed} packets in one look went where nothing may be reached, and were refused.`);
+			if (names && names.uniqueNames >= tunnel.uniqueNames && names.longestName >= tunnel.longestName)
+				tell(
+					"dns-tunnel",
+					`Asked for ${names.uniqueNames} different names in a minute, of up to ${names.longestName} characters.`,
+				);
 			const open = connections?.connections ?? 0;
 			if (open >= limits.connections) tell("connection-storm", `Has ${open} connections at once.`);
 			else if ((refused.connections ?? 0) > 0)

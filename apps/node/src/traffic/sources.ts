@@ -12,6 +12,8 @@ export interface TrafficSources {
 	shares(): { uplinkBitsPerSecond: number; floorBitsPerSecond: number; byOwner: boolean };
 	/** The name that a project looked up to get this address, while the resolver remembers. */
 	nameOf(projectId: string, address: string): string | undefined;
+	/** How a project asked for names within the last minute; undefined when it never did. */
+	nameUse(projectId: string): { uniqueNames: number; longestName: number } | undefined;
 }
 
 /** Names one run of a project's container: counters begin at nothing with each. */
@@ -30,4 +32,5 @@ export const noSources: TrafficSources = {
 	refusals: async () => new Map(),
 	shares: () => ({ uplinkBitsPerSecond: 0, floorBitsPerSecond: 0, byOwner: false }),
 	nameOf: () => undefined,
+	nameUse: () => undefined,
 };

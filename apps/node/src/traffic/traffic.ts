@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { NetworkAlertKind, NodeToSite, TrafficDetails, TrafficSample } from "@repldock/protocol";
+import type { NodeToSite, TrafficDetails, TrafficSample } from "@repldock/protocol";
 import type { Logger, Metric } from "@repldock/service";
 import type { TrackedConnection } from "../host.ts";
 import type { RefusalReason } from "../network/parts.ts";
@@ -27,8 +27,6 @@ export interface Traffic {
 	run(signal: AbortSignal): Promise<void>;
 	/** Looks at everything now, puts it on disk and tells the site. Calls that come meanwhile share the next look. */
 	look(): Promise<void>;
-	/** Another part of the node saw something that an operator should know. */
-	report(projectId: string, kind: NetworkAlertKind, detail: string): void;
 	/** Sends what there is at once, then each sample. Returns what ends it; ending it twice is harmless. */
 	follow(projectId: string, send: (news: TrafficNews) => void): () => void;
 	/** A site listens that may know nothing. */
@@ -148,9 +146,10 @@ export async function createTraffic(options: TrafficOptions): Promise<Traffic> {
 
 	let refusedBefore: typeof refusals = new Map();
 	function observe() {
-		for (const projectId of new Set([...connections.keys(), ...refusals.keys()])) {
+		for (const projectId of new Set([...standingByProject().keys(), ...connections.keys(), ...refusals.keys()])) {
 			const refused = riseByReason(refusals.get(projectId) ?? {}, refusedBefore.get(projectId) ?? {});
-			alerts.observe({ projectId, connections: connections.get(projectId), refused }, Date.now());
+			const names = sources.nameUse(projectId);
+			alerts.observe({ projectId, connections: connections.get(projectId), refused, names }, Date.now());
 		}
 		refusedBefore = refusals;
 	}
@@ -209,8 +208,6 @@ export async function createTraffic(options: TrafficOptions): Promise<Traffic> {
 			underWay = mine.catch(() => undefined);
 			return mine;
 		},
-
-		report: (projectId, kind, detail) => alerts.report(projectId, kind, detail, Date.now()),
 
 		follow(projectId, send) {
 			const others = viewers.get(projectId) ?? new Set();

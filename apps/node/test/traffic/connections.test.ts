@@ -145,7 +145,10 @@ test("scans, storms and mining are each told once in a while, with figures; ordi
 	alerts.observe({ projectId: "q", connections: quiet, refused: { connections: 1 } }, 2_000);
 	const mining = { ...quiet, answeredPorts: new Map([[3333, "198.18.0.3"]]) };
 	alerts.observe({ projectId: "p", connections: mining, refused: {} }, 3_000);
-	alerts.report("p", "dns-tunnel", "Asked for 900 long names in a minute.", 3_000);
+	const tunnel = { uniqueNames: 900, longestName: 200 };
+	alerts.observe({ projectId: "p", connections: undefined, refused: {}, names: tunnel }, 3_000);
+	const crawler = { uniqueNames: 900, longestName: 60 };
+	alerts.observe({ projectId: "q", connections: undefined, refused: {}, names: crawler }, 3_000);
 	// The same again, soon.
 	alerts.observe({ projectId: "p", connections: { ...mining, unanswered: 500 }, refused: {} }, 4_000);
 	const told = alerts.waiting().map(({ projectId, kind, detail }) => `${projectId} ${kind}: ${detail}`);
@@ -155,7 +158,7 @@ test("scans, storms and mining are each told once in a while, with figures; ordi
 		"p connection-storm: Has 1000 connections at once.",
 		"q connection-storm: Was refused 1 packets for having too many connections.",
 		"p mining: Is connected to 198.18.0.3 on port 3333, where mining pools listen.",
-		"p dns-tunnel: Asked for 900 long names in a minute.",
+		"p dns-tunnel: Asked for 900 different names in a minute, of up to 200 characters.",
 	]);
 	alerts.kept(alerts.waiting().map(({ id }) => id));
 	expect(alerts.waiting()).toEqual([]);
