@@ -21,6 +21,9 @@ export const servicePackages: Readonly<Record<string, string>> = {
 export const testPackages: Readonly<Record<string, string>> = {
 	chromium: "the browser of the tests",
 	"fonts-dejavu-core": "text in the browser of the tests",
+	git: "projects to import",
+	python3: "programs of the tests that play containers and archives",
+	unzip: "a second opinion on exported archives",
 	wrk: "load for the benchmarks",
 };
 
