@@ -1,4 +1,4 @@
-import type { Project, TicketGrant } from "@repldock/protocol";
+import type { NetworkSettings, Project, TicketGrant } from "@repldock/protocol";
 import { ProblemError, problemOfResponse } from "./problem.ts";
 
 /** What this page asks of the site; all calls carry the person's session cookie. */
@@ -7,6 +7,8 @@ export type Site = {
 	ticket(): Promise<TicketGrant>;
 	project(): Promise<Project>;
 	rename(name: string): Promise<Project>;
+	/** For people who may edit. */
+	network(): Promise<NetworkSettings>;
 };
 
 /** @param siteUrl Where the site answers, with or without a slash at its end. */
@@ -33,6 +35,11 @@ export function createSite(siteUrl: string, projectId: string): Site {
 		},
 		async rename(name) {
 			return readProject(await call("", "PATCH", { name }));
+		},
+		async network() {
+			const settings = (await call("/network", "GET")) as Partial<NetworkSettings> | null;
+			if (typeof settings?.mode !== "string") throw brokenAnswer("the network");
+			return settings as NetworkSettings;
 		},
 	};
 }

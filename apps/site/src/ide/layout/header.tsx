@@ -4,6 +4,7 @@ import { ArrowLeft } from "lucide-react";
 import { RunButton } from "../run/run-button.tsx";
 import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
+import { NetworkBadge } from "./network-badge.tsx";
 import { ProjectName } from "./project-name.tsx";
 import { SaveBadge } from "./save-badge.tsx";
 import { ThemeMenu } from "./theme-menu.tsx";
@@ -25,6 +26,7 @@ export function Header(props: { project: Project | null; siteUrl: string; onProj
 				{project && <ProjectName project={project} onChange={props.onProject} />}
 				<ContainerDot state={workspace} />
 				<SaveBadge />
+				<NetworkBadge />
 			</div>
 			<RunButton />
 			<div className="ide-header-end">
