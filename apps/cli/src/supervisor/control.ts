@@ -75,6 +75,8 @@ export async function serveControl(run: string, handlers: ControlHandlers): Prom
 	};
 }
 
+const goneCodes = new Set(["ECONNREFUSED", "ENOENT", "EPIPE", "ECONNRESET"]);
+
 /** @returns null when no supervisor runs for this data directory. @throws Error with the supervisor's sentence. */
 export async function callControl(run: string, method: "GET" | "POST", path: string): Promise<unknown> {
 	const socket = socketPath(run);
@@ -91,7 +93,8 @@ export async function callControl(run: string, method: "GET" | "POST", path: str
 			});
 		});
 		outgoing.on("error", (error: NodeJS.ErrnoException) => {
-			if (error.code === "ECONNREFUSED" || error.code === "ENOENT") resolve(null);
+			// The last two: it took the call, and ended before it answered.
+			if (goneCodes.has(error.code ?? "")) resolve(null);
 			else reject(error);
 		});
 		outgoing.end();

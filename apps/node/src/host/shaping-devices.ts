@@ -13,6 +13,8 @@ const Links = z.array(z.object({ ifname: z.string(), flags: z.array(z.string()),
 export async function ensureShapingDevices(names: readonly string[], queuePackets: number): Promise<string[]> {
 	const links = Links.parse(JSON.parse(await runCommand("ip", ["-json", "link", "show", "type", "ifb"])));
 	const changed: string[] = [];
+	// Loaded by itself, the module brings two devices that nobody asked for. A kernel may have it built in.
+	if (links.length === 0) await runCommand("modprobe", ["ifb", "numifbs=0"]).catch(ignoreFailure);
 	for (const name of names) {
 		const link = links.find(({ ifname }) => ifname === name);
 		if (link?.flags.includes("UP") && link.txqlen === queuePackets) continue;
@@ -34,6 +36,10 @@ export async function removeShapingDevices(names: readonly string[]): Promise<vo
 			if (!(error instanceof CommandError && /Cannot find device/.test(error.stderr))) throw error;
 		}
 	}
+}
+
+function ignoreFailure(error: unknown): void {
+	if (!(error instanceof CommandError)) throw error;
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

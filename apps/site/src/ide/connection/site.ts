@@ -1,4 +1,4 @@
-import type { Project, TicketGrant, TrafficSummary } from "@repldock/protocol";
+import type { NetworkSettings, Project, TicketGrant, TrafficSummary } from "@repldock/protocol";
 import { ProblemError, problemOfResponse } from "./problem.ts";
 
 /** What this page asks of the site; all calls carry the person's session cookie. */
@@ -11,6 +11,8 @@ export type Site = {
 	traffic(): Promise<TrafficSummary>;
 	/** Answers to what an operator did to the network. */
 	answerRestriction(text: string): Promise<Project>;
+	/** For people who may edit. */
+	network(): Promise<NetworkSettings>;
 };
 
 /** @param siteUrl Where the site answers, with or without a slash at its end. */
@@ -45,6 +47,11 @@ export function createSite(siteUrl: string, projectId: string): Site {
 		},
 		async answerRestriction(text) {
 			return readProject(await call("/network-answer", "POST", { text }));
+		},
+		async network() {
+			const settings = (await call("/network", "GET")) as Partial<NetworkSettings> | null;
+			if (typeof settings?.mode !== "string") throw brokenAnswer("the network");
+			return settings as NetworkSettings;
 		},
 	};
 }

@@ -7,6 +7,7 @@ import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
 import { DomainsButton } from "./domains-button.tsx";
 import { DurableBadge } from "./durable-badge.tsx";
+import { NetworkBadge } from "./network-badge.tsx";
 import { ProjectName } from "./project-name.tsx";
 import { SaveBadge } from "./save-badge.tsx";
 import { ThemeMenu } from "./theme-menu.tsx";
@@ -29,6 +30,7 @@ export function Header(props: { project: Project | null; siteUrl: string; onProj
 				<ContainerDot state={workspace} />
 				<SaveBadge />
 				<DurableBadge />
+				<NetworkBadge />
 			</div>
 			<RunButton />
 			<div className="ide-header-end">
