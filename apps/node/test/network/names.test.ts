@@ -29,6 +29,7 @@ const allowList: NetworkPolicy = {
 const cleanup = createCleanupStack(log);
 const members = new Map<string, Member>();
 let opened: string[] = [];
+let remakes = 0;
 let authority: Awaited<ReturnType<typeof startAuthority>>;
 let dnsmasq: ChildProcess;
 let names: NameServer;
@@ -60,6 +61,7 @@ beforeAll(async () => {
 	names = await startNameServer({
 		filter: {
 			memberAt: (address) => members.get(address),
+			remakes: () => remakes,
 			async open(member, addresses) {
 				opened.push(...addresses.map(({ address, seconds }) => `${member.address} ${address} ${seconds}`));
 			},
@@ -140,6 +142,16 @@ test("an allow-list resolves its names alone and opens their addresses for its m
 	expect(await ask(one, "secret.example.net")).toBe("ENOTFOUND");
 	expect(authority.asked).not.toContain("secret.example.net");
 	expect(opened).toEqual([`${one} 198.18.0.9 300`]);
+});
+
+test("what was opened is opened again by the next question after the filter was made anew", async () => {
+	members.set(one, member(one, allowList));
+	await ask(one, "example.org");
+	await ask(one, "example.org");
+	expect(opened).toHaveLength(1);
+	remakes += 1;
+	await ask(one, "example.org");
+	expect(opened).toHaveLength(2);
 });
 
 test("ten thousand names against an allow-list reach no server, and the member's neighbour is served meanwhile", async () => {

@@ -29,6 +29,8 @@ export interface Filter extends NetworkPart {
 	memberAt(address: string): Member | undefined;
 	/** Lets the member out to these addresses under its present policy; done when it returns. */
 	open(member: Member, addresses: readonly OpenedAddress[]): Promise<void>;
+	/** How often the tables were made anew; all that was opened before is closed then. */
+	remakes(): number;
 }
 
 /**
@@ -45,6 +47,7 @@ export function createFilter(
 	const { table, log } = options;
 	const script = filterScript(options);
 	const members = new Map<string, FilteredMember>();
+	let remakes = 0;
 	/** Changes are applied one after another: each is worked out from the state that the last one left. */
 	let last: Promise<unknown> = Promise.resolve();
 
@@ -153,6 +156,7 @@ export function createFilter(
 				const state = await look();
 				if (state?.base !== (await wantedBase(script, table))) {
 					await applyScript([script, ...shall.map((element) => addLine(table, element))].join("\n"));
+					remakes += 1;
 					const what = state === null ? "was gone" : "was not as it should be";
 					return [`The packet filter ${table} ${what} and was made anew.`];
 				}
@@ -185,6 +189,8 @@ export function createFilter(
 		},
 
 		memberAt: (address) => [...members.values()].find((member) => member.address === address),
+
+		remakes: () => remakes,
 
 		open: (member, addresses) =>
 			inTurn(async () => {

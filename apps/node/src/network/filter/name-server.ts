@@ -37,7 +37,7 @@ export interface NameServer {
  * opens the addresses of an allow-list before the answer that names them leaves.
  */
 export async function startNameServer(options: {
-	filter: Pick<Filter, "memberAt" | "open">;
+	filter: Pick<Filter, "memberAt" | "open" | "remakes">;
 	/** Where containers ask: the node's address on the bridge. */
 	address: string;
 	port?: number;
@@ -48,8 +48,8 @@ export async function startNameServer(options: {
 	const { filter, address, port = 53, log } = options;
 	const upstream = createUpstream(options.upstream);
 	const memories = new Map<string, NameMemory>();
-	/** Until when an address is open, by member and mark. */
-	const opened = new Map<string, { mark: number; until: Map<string, number> }>();
+	/** Until when an address is open, by member, mark and making of the tables. */
+	const opened = new Map<string, { mark: number; remakes: number; until: Map<string, number> }>();
 
 	function memoryOf(projectId: string): NameMemory {
 		const known = memories.get(projectId);
@@ -89,9 +89,11 @@ export async function startNameServer(options: {
 		for (const { address } of addresses) memoryOf(member.projectId).answered(question.name, address);
 		if (effectiveMode(member.policy) !== "allow-list" || addresses.length === 0) return;
 		const mark = markOf(member);
+		const remakes = filter.remakes();
 		const known = opened.get(member.projectId);
-		const until = known?.mark === mark ? known.until : new Map<string, number>();
-		opened.set(member.projectId, { mark, until });
+		const isPresent = known?.mark === mark && known.remakes === remakes;
+		const until = isPresent ? known.until : new Map<string, number>();
+		opened.set(member.projectId, { mark, remakes, until });
 		const now = Date.now();
 		for (const [address, time] of until) if (time <= now) until.delete(address);
 		const due = addresses.flatMap(({ address, ttlSeconds }) => {
