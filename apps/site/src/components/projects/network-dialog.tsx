@@ -38,9 +38,15 @@ export function NetworkDialog({ project, onClose }: { project: Project; onClose:
 		setFailure(undefined);
 	}
 
-	/** Said in the dialog: a toast would be behind it. */
-	const attempt = (values: Parameters<typeof change>[0]) =>
-		void change(values).catch((error: unknown) => setFailure(sentenceOf(error)));
+	/** Shown at once, and taken back when it fails. That is said in the dialog: a toast would be behind it. */
+	function attempt(values: Parameters<typeof change>[0]) {
+		const before = settings;
+		setSettings(before && { ...before, ...values });
+		change(values).catch((error: unknown) => {
+			setSettings(before);
+			setFailure(sentenceOf(error));
+		});
+	}
 
 	const { pending, problem, fieldError, onSubmit } = useSubmit(["allowedDomains"], async (values, form) => {
 		const domain = textOf(values, "allowedDomains").trim().toLowerCase();
