@@ -15,7 +15,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 		await page.getByRole("menuitem", { name: "Network…" }).click();
 		const dialog = page.getByRole("dialog", { name: "Network" });
 		await dialog.getByText("Programs reach all web services").waitFor();
-		await dialog.getByRole("radio", { name: "Allow-list" }).check();
+		await dialog.getByRole("radio", { name: "Allow-list" }).click();
 		await dialog.getByText("No domain yet").waitFor();
 		const field = dialog.getByLabel("Allowed domain", { exact: true });
 		await field.fill("https://example.org");
@@ -43,7 +43,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 		}
 		await dialog.getByRole("button", { name: "Remove example.org" }).click();
 		await soon(() => dialog.getByRole("listitem").count()).toBe(1);
-		await dialog.getByRole("radio", { name: "Closed" }).check();
+		await dialog.getByRole("radio", { name: "Closed" }).click();
 		await dialog.getByText("Programs reach nothing, as in an exam.", { exact: false }).waitFor();
 		await page.setViewportSize({ width: 1440, height: 900 });
 		await page.goto(`/projects/${project.id}`);
