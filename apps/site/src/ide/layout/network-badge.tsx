@@ -32,7 +32,7 @@ export function NetworkBadge() {
 	const look = settings && lookOf(settings);
 	if (!look) return null;
 	return (
-		<span className="ide-network" title={look.title}>
+		<span className="ide-network-mode" title={look.title}>
 			<Badge tone="warning" icon={<Network aria-hidden />}>
 				{look.label}
 			</Badge>
