@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "playwright-core";
 import { expect, inject, test } from "vitest";
-import { openPage } from "../support/browser.ts";
+import { openPage, settled } from "../support/browser.ts";
 import { IdePage } from "../support/ide-page.ts";
 import { SiteClient } from "../support/site-client.ts";
 import { openProject } from "../support/world.ts";
@@ -60,6 +60,7 @@ for (const colorScheme of themes) {
 
 async function expectNoViolation(page: Page) {
 	// What runs inside of the web view is the person's own page.
+	await settled(page);
 	const { violations } = await new AxeBuilder({ page }).exclude("iframe").analyze();
 	expect(
 		violations.map(({ id, nodes }) => ({

@@ -2,7 +2,7 @@ import { request } from "node:http";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "playwright-core";
 import { expect, inject, onTestFinished, test } from "vitest";
-import { openPage, soon } from "../support/browser.ts";
+import { openPage, settled, soon } from "../support/browser.ts";
 import { IdePage } from "../support/ide-page.ts";
 import { site } from "../support/world.ts";
 
@@ -84,6 +84,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 			[390, 844],
 		] as const) {
 			await page.setViewportSize({ width, height });
+			await settled(page);
 			const { violations } = await new AxeBuilder({ page }).analyze();
 			expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
 			const overflow = await dialog.evaluate((element) => {
@@ -113,6 +114,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 				await page.keyboard.press("Enter");
 			}
 			await dialog.getByText("Waiting for DNS").waitFor();
+			await settled(page);
 			const { violations } = await new AxeBuilder({ page }).include(".rd-dialog").analyze();
 			expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
 			const folder = process.env.REPLDOCK_TEST_SCREENSHOTS;

@@ -1,6 +1,6 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import { expect, onTestFinished, test } from "vitest";
-import { openPage, soon } from "../support/browser.ts";
+import { openPage, settled, soon } from "../support/browser.ts";
 import { site } from "../support/world.ts";
 
 for (const colorScheme of ["light", "dark"] as const) {
@@ -31,6 +31,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 			[390, 844],
 		] as const) {
 			await page.setViewportSize({ width, height });
+			await settled(page);
 			const { violations } = await new AxeBuilder({ page }).analyze();
 			expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
 			const overflow = await dialog.evaluate((element) => {

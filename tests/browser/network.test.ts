@@ -2,7 +2,7 @@ import { AxeBuilder } from "@axe-core/playwright";
 import type { Destination, TrafficSample } from "@repldock/protocol";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { openPage, soon } from "../support/browser.ts";
+import { openPage, settled, soon } from "../support/browser.ts";
 import { IdePage } from "../support/ide-page.ts";
 import { openProject, site } from "../support/world.ts";
 
@@ -161,6 +161,7 @@ async function shots(page: Page, name: string, part: string, narrowed = async ()
 		if (width === 390) await narrowed();
 		for (const colorScheme of ["light", "dark"] as const) {
 			await page.emulateMedia({ colorScheme });
+			await settled(page);
 			expect((await new AxeBuilder({ page }).include(part).analyze()).violations).toEqual([]);
 			if (folder)
 				await page.screenshot({ path: `${folder}/${name}-${width}-${colorScheme}.png`, fullPage: part === "main" });

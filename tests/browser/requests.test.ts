@@ -1,6 +1,6 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import { expect, test } from "vitest";
-import { openPage, soon } from "../support/browser.ts";
+import { openPage, settled, soon } from "../support/browser.ts";
 import { IdePage } from "../support/ide-page.ts";
 import { visit } from "../support/visit.ts";
 import { openProject } from "../support/world.ts";
@@ -63,6 +63,7 @@ test("an owner watches visitors' requests live: details, filter, pause, clear, a
 
 	await page.emulateMedia({ colorScheme: "dark" });
 	await shot("dark");
+	await settled(page);
 	expect((await new AxeBuilder({ page }).include(".ide-requests").analyze()).violations).toEqual([]);
 	await page.setViewportSize({ width: 390, height: 844 });
 	await page.getByRole("button", { name: "Console", exact: true }).click();
@@ -70,6 +71,7 @@ test("an owner watches visitors' requests live: details, filter, pause, clear, a
 	await shot("phone-dark");
 	await page.emulateMedia({ colorScheme: "light" });
 	await shot("phone");
+	await settled(page);
 	expect((await new AxeBuilder({ page }).include(".ide-requests").analyze()).violations).toEqual([]);
 	await ide.page.reload();
 	await page.getByRole("button", { name: "Console", exact: true }).click();

@@ -73,3 +73,14 @@ async function storageOf(person: Credentials): Promise<BrowserContextOptions["st
 	signedIn.set(person.email, storage);
 	return storage;
 }
+
+/** Waits until nothing moves any more but what moves for ever: colours between two states are neither's. */
+export async function settled(page: Page): Promise<void> {
+	await page.evaluate(async () => {
+		const passing = document
+			.getAnimations()
+			.filter(({ effect }) => effect?.getComputedTiming().endTime !== Number.POSITIVE_INFINITY);
+		// One that is cancelled has come to its end too.
+		await Promise.allSettled(passing.map(({ finished }) => finished));
+	});
+}
