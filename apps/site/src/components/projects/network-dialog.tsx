@@ -75,7 +75,7 @@ export function NetworkDialog({ project, onClose }: { project: Project; onClose:
 				)}
 				{!settings && !failure && <Skeleton height="3.5rem" />}
 				{settings && (
-					<div>
+					<div className="network-choice">
 						<SegmentedControl
 							label="Mode"
 							options={modes}
@@ -89,7 +89,7 @@ export function NetworkDialog({ project, onClose }: { project: Project; onClose:
 				)}
 				{settings?.mode === "allow-list" && (
 					<>
-						<form className="domains-add" method="post" onSubmit={onSubmit}>
+						<form className="network-add" method="post" onSubmit={onSubmit}>
 							<TextField
 								label="Allowed domain"
 								name="allowedDomains"
@@ -109,18 +109,16 @@ export function NetworkDialog({ project, onClose }: { project: Project; onClose:
 						) : (
 							<ul className="domains-list" aria-label="Allowed domains">
 								{settings.allowedDomains.map((domain) => (
-									<li className="domain" key={domain}>
-										<div className="domain-head">
-											<span className="domain-name">{domain}</span>
-											<IconButton
-												label={`Remove ${domain}`}
-												size="small"
-												icon={<Trash2 aria-hidden />}
-												onClick={() =>
-													attempt({ allowedDomains: settings.allowedDomains.filter((other) => other !== domain) })
-												}
-											/>
-										</div>
+									<li className="network-domain" key={domain}>
+										<span>{domain}</span>
+										<IconButton
+											label={`Remove ${domain}`}
+											size="small"
+											icon={<Trash2 aria-hidden />}
+											onClick={() =>
+												attempt({ allowedDomains: settings.allowedDomains.filter((other) => other !== domain) })
+											}
+										/>
 									</li>
 								))}
 							</ul>
