@@ -10,5 +10,6 @@ export * from "./requests.ts";
 export * from "./ticket.ts";
 export * from "./traffic.ts";
 export * from "./transfer.ts";
+export * from "./versions.ts";
 export * from "./visit.ts";
 export * from "./workspace.ts";

@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { CheckpointKind, VersionName } from "./checkpoints.ts";
+import { ProjectPath } from "./workspace.ts";
+
+/**
+ * Versions: checkpoints as people see them.
+ *
+ * The site knows which there are (`/api/v1/projects/<id>/versions`), a node has their files
+ * (`<gateway>/projects/<id>/versions`):
+ *
+ *   site     GET   /versions?before=&named=1        → VersionList, the newest first
+ *   site     PATCH /versions/<version>              ChangeVersion → Version
+ *   gateway  POST  /versions                        SaveVersion → Version: the files as they are now, durable
+ *   gateway  GET   /versions/<version>/files?path=  → DirectoryListing
+ *   gateway  GET   /versions/<version>/content?path=   → the bytes (ranges; `&download=1` names the file)
+ *   gateway  GET   /versions/<version>/changes      → VersionChanges: what has changed since then
+ *   gateway  POST  /versions/<version>/restore      RestoreVersion → VersionRestored
+ *
+ * Whoever may see a project may see its versions; saving, naming and restoring need `edit`.
+ */
+
+/** Names a version in addresses: `<generation>.<sequence>` of its checkpoint. */
+export const VersionId = z.string().regex(/^[1-9][0-9]{0,8}\.[1-9][0-9]{0,15}$/, "This is not the name of a version.");
+export type VersionId = z.infer<typeof VersionId>;
+
+export const Version = z.object({
+	id: VersionId,
+	kind: CheckpointKind,
+	name: VersionName.nullable(),
+	takenAt: z.iso.datetime(),
+	/** Its server had lost the project to another one: what was made there and is in no later version. */
+	recovered: z.boolean(),
+	/** Whether the project would be restored to it if its server were lost now. */
+	current: z.boolean(),
+});
+export type Version = z.infer<typeof Version>;
+
+/** `next` is `before` of the following page; null on the last. */
+export const VersionList = z.object({ versions: z.array(Version), next: VersionId.nullable() });
+export type VersionList = z.infer<typeof VersionList>;
+
+export const SaveVersion = z.object({ name: VersionName });
+
+/** A version without a name is thinned out as it grows old. */
+export const ChangeVersion = z.object({ name: VersionName.nullable() });
+
+export const FileChange = z.object({
+	path: ProjectPath,
+	/** What happened to it since the version; of an added or removed folder only the folder itself is told. */
+	change: z.enum(["added", "removed", "modified"]),
+	kind: z.enum(["file", "directory", "link", "other"]),
+});
+export type FileChange = z.infer<typeof FileChange>;
+
+/** By path. `truncated` when there are more than are told. */
+export const VersionChanges = z.object({ changes: z.array(FileChange), truncated: z.boolean() });
+export type VersionChanges = z.infer<typeof VersionChanges>;
+
+/** A file or folder alone, or without a path the whole project. */
+export const RestoreVersion = z.object({ path: ProjectPath.optional() });
+
+/** `undo`: the version that holds what was there before. */
+export const VersionRestored = z.object({ undo: Version });
+export type VersionRestored = z.infer<typeof VersionRestored>;
