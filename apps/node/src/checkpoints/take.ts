@@ -1,0 +1,92 @@
+import type { DesiredPlacement } from "@repldock/protocol";
+import type { Snapshots } from "../host.ts";
+import { isFullDue } from "./chain.ts";
+import { type CheckpointState, snapshotName } from "./state.ts";
+import type { Pending } from "./upload.ts";
+import { foremost, type Wish, type Wishes } from "./wishes.ts";
+
+/** A snapshot that was taken to be made durable. */
+export interface Taken {
+	pending: Pending;
+	/** Whether all that people typed is in it. */
+	written: boolean;
+	wished: readonly Wish[];
+}
+
+export interface TakeParts {
+	snapshots: Snapshots;
+	state: CheckpointState;
+	wishes: Wishes;
+	placement(projectId: string): DesiredPlacement | undefined;
+	/** Writes what people typed into files. @returns false when some of it cannot be. */
+	writeDocuments(projectId: string): Promise<boolean>;
+	/** Told of one that could not be taken. */
+	failed(projectId: string, wished: readonly Wish[], error: unknown): void;
+	/** The volume is not this node's to store. */
+	foreign(wished: readonly Wish[]): void;
+}
+
+/** Snapshots taken side by side share the commits of the file system. */
+const atATime = 8;
+
+export function createTaker(parts: TakeParts) {
+	const { snapshots, state, wishes } = parts;
+	let lastSequence = 0;
+
+	/** By the clock, so that it rises even if this node has lost its memory. */
+	function nextSequence(nowMs: number): number {
+		lastSequence = Math.max(lastSequence + 1, nowMs);
+		return lastSequence;
+	}
+
+	async function takeOne(projectId: string, wished: readonly Wish[]): Promise<Taken | null> {
+		const placement = parts.placement(projectId);
+		const before = state.durable.get(projectId) ?? null;
+		const generation = placement?.generation ?? before?.generation;
+		if (generation === undefined || placement?.want === "purged") return null;
+		const nowMs = Date.now();
+		const written = await parts.writeDocuments(projectId);
+		const wish = foremost(wished);
+		const sequence = nextSequence(nowMs);
+		const name = snapshotName({ generation, sequence });
+		await snapshots.take(projectId, name);
+		const parent = before && !isFullDue(before.chain) ? before : null;
+		return {
+			written,
+			wished,
+			pending: {
+				name,
+				parentName: parent && snapshotName(parent),
+				checkpoint: {
+					projectId,
+					generation,
+					sequence,
+					parent: parent && { projectId, generation: parent.generation, sequence: parent.sequence },
+					kind: wish?.kind ?? "change",
+					name: wish?.name ?? null,
+					takenAt: new Date(nowMs).toISOString(),
+				},
+			},
+		};
+	}
+
+	/** Takes a snapshot of each of these volumes; one that fails does not keep the others back. */
+	return async function takeAll(projectIds: readonly string[]): Promise<Taken[]> {
+		const queue = [...projectIds];
+		const taken: Taken[] = [];
+		const worker = async () => {
+			for (let projectId = queue.shift(); projectId; projectId = queue.shift()) {
+				const wished = wishes.take(projectId);
+				try {
+					const one = await takeOne(projectId, wished);
+					if (one) taken.push(one);
+					else parts.foreign(wished);
+				} catch (error) {
+					parts.failed(projectId, wished, error);
+				}
+			}
+		};
+		await Promise.all(Array.from({ length: atATime }, worker));
+		return taken;
+	};
+}
