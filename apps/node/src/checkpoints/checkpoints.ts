@@ -4,21 +4,19 @@ import {
 	type CheckpointKind,
 	type DesiredPlacement,
 	type Durability,
-	type ManifestQuestion,
 	RepldockError,
 } from "@repldock/protocol";
-import type { Volumes } from "../host.ts";
+import type { SnapshotName, SnapshotSurvey } from "../host.ts";
 import type { Reports } from "./reports.ts";
-import { restoreVolume } from "./restore.ts";
 import { createRounds, type RoundParts } from "./rounds.ts";
-import { openState, snapshotName } from "./state.ts";
+import { createSources, type SourceParts } from "./sources.ts";
+import { openState, snapshotOf, snapshotsOf } from "./state.ts";
 import { createWishes, refuseAll } from "./wishes.ts";
 
-export interface CheckpointsOptions extends Omit<RoundParts, "state" | "wishes" | "signal"> {
-	volumes: Volumes;
+export interface CheckpointsOptions
+	extends Omit<RoundParts, "state" | "wishes" | "signal">,
+		Pick<SourceParts, "volumes" | "manifest"> {
 	stateFile: string;
-	/** What restores a project. @throws RepldockError `node_unreachable` when the site does not answer. */
-	manifest(question: ManifestQuestion): Promise<Checkpoint[]>;
 	report(checkpoints: readonly Checkpoint[]): void;
 }
 
@@ -33,7 +31,10 @@ export interface Checkpoints {
 	 * @throws RepldockError `timed_out` when the store cannot take it now; it stays to be made durable.
 	 */
 	save(projectId: string, kind: CheckpointKind, name?: string): Promise<Checkpoint>;
-	/** Makes the volume of a project that came from the object store, if it is not here. */
+	/**
+	 * Makes the volume of a project that is not new, if it is not here: as it was made durable, or as a copy of its origin's.
+	 * @throws RepldockError `node_unreachable` when it cannot be had now.
+	 */
 	restore(placement: DesiredPlacement): Promise<void>;
 	durability(projectId: string): Durability;
 	/** Forgets a project that is gone for good. */
@@ -44,7 +45,7 @@ export interface Checkpoints {
 }
 
 export async function createCheckpoints(options: CheckpointsOptions): Promise<Checkpoints> {
-	const { store, snapshots, log } = options;
+	const { snapshots, log } = options;
 	const state = await openState(options);
 	const { durable, problems, reports } = state;
 	const wishes = createWishes();
@@ -71,17 +72,12 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 	return {
 		async recover() {
 			const { snapshots: present } = await snapshots.survey();
-			const leftovers = [...present].flatMap(([projectId, named]) => {
-				const kept = durable.get(projectId);
-				return [...named.keys()]
-					.filter((name) => !kept || name !== snapshotName(kept))
-					.map((name) => ({ projectId, name }));
-			});
-			await snapshots.remove(leftovers);
-			// Without the snapshot there is nothing to tell changes from: a full one follows.
+			const isHere = (id: CheckpointId) => present.get(id.projectId)?.has(snapshotOf(id).name) === true;
 			for (const [projectId, kept] of durable) {
-				if (!present.get(projectId)?.has(snapshotName(kept))) durable.delete(projectId);
+				const full = kept.full && isHere(kept.full) ? kept.full : null;
+				durable.set(projectId, { ...kept, full, hasSnapshot: isHere(kept) });
 			}
+			await state.removeUnkept(namesIn(present));
 		},
 
 		async round() {
@@ -106,17 +102,7 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			});
 		},
 
-		async restore(placement) {
-			if (await options.volumes.exists(placement.projectId)) return;
-			await inTurn(async () => {
-				const { projectId } = placement;
-				const kept = await restoreVolume({ store, snapshots, volumes: options.volumes, log }, placement, () =>
-					options.manifest({ projectId }),
-				);
-				durable.set(projectId, kept);
-				await state.save();
-			});
-		},
+		restore: createSources({ ...options, state, inTurn }),
 
 		durability: (projectId) => ({
 			upTo: durable.get(projectId)?.upTo ?? null,
@@ -125,9 +111,11 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 
 		async forget(projectId) {
 			await inTurn(async () => {
-				await snapshots.removeAll(projectId);
+				const { snapshots: present } = await snapshots.survey();
+				const useless = [...snapshotsOf(durable.get(projectId)), ...namesIn(present, projectId)];
 				problems.delete(projectId);
 				if (durable.delete(projectId)) await state.save();
+				await state.removeUnkept(useless);
 			});
 		},
 
@@ -149,4 +137,11 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			await turn;
 		},
 	};
+}
+
+/** All of them, or those of one project. */
+function namesIn(present: SnapshotSurvey["snapshots"], of?: string): SnapshotName[] {
+	return [...present].flatMap(([projectId, named]) =>
+		of === undefined || of === projectId ? [...named.keys()].map((name) => ({ projectId, name })) : [],
+	);
 }

@@ -3,6 +3,8 @@ import type { Checkpoint, CheckpointId } from "@repldock/protocol";
 /** Checkpoints that the site has not recorded yet: told when they come, and again until it has. */
 export interface Reports {
 	unreported(): Checkpoint[];
+	/** One of them. */
+	find(id: CheckpointId): Checkpoint | undefined;
 	/** Tells what is due; harmless when nothing is. */
 	tell(): void;
 	/** The connection to the site is new: whatever was told may be lost. */
@@ -25,6 +27,7 @@ export function createReports(
 
 	return {
 		unreported: () => [...waiting.values()],
+		find: (id) => waiting.get(textOf(id)),
 
 		add(checkpoints) {
 			for (const checkpoint of checkpoints) waiting.set(textOf(checkpoint), checkpoint);

@@ -2,7 +2,7 @@ import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
 import { createBackoff, type Logger } from "@repldock/service";
 import type { SnapshotName, SnapshotSurvey, Snapshots } from "../host.ts";
 import { extendChain } from "./chain.ts";
-import { type CheckpointState, snapshotName } from "./state.ts";
+import { type CheckpointState, snapshotsOf } from "./state.ts";
 import { createTaker, type Taken, type TakeParts } from "./take.ts";
 import { type Uploaded, upload } from "./upload.ts";
 import { refuseAll, type Wish, type Wishes } from "./wishes.ts";
@@ -66,9 +66,8 @@ export function createRounds(parts: RoundParts) {
 				failed(pendings, error) {
 					storeFailed = true;
 					for (const pending of pendings) {
-						const { projectId } = pending.checkpoint;
-						useless.push({ projectId, name: pending.name });
-						failed(projectId, byPending.get(pending)?.wished ?? [], error);
+						useless.push(pending.snapshot);
+						failed(pending.checkpoint.projectId, byPending.get(pending)?.wished ?? [], error);
 					}
 				},
 			},
@@ -93,17 +92,18 @@ export function createRounds(parts: RoundParts) {
 			const useless: SnapshotName[] = [];
 			const { done, storeFailed } = await bring(taken, nodeId, useless);
 			for (const { one, uploaded } of done) {
-				const { checkpoint } = uploaded;
-				const { projectId } = checkpoint;
+				const { projectId, generation, sequence, takenAt, bytes } = uploaded.checkpoint;
 				const before = durable.get(projectId);
-				if (before) useless.push({ projectId, name: snapshotName(before) });
-				const changes = counted.snapshots.get(projectId)?.get(one.pending.name);
+				useless.push(...snapshotsOf(before));
+				const changes = counted.snapshots.get(projectId)?.get(one.pending.snapshot.name);
+				const id = { projectId, generation, sequence };
 				durable.set(projectId, {
-					generation: checkpoint.generation,
-					sequence: checkpoint.sequence,
-					upTo: one.written ? checkpoint.takenAt : (before?.upTo ?? null),
+					...id,
+					upTo: one.written ? takenAt : (before?.upTo ?? null),
 					changes: changes ?? 0,
-					chain: extendChain(checkpoint.parent && before ? before.chain : null, checkpoint.bytes),
+					chain: extendChain(one.base?.chain ?? null, bytes),
+					full: one.base ? one.base.full : id,
+					hasSnapshot: true,
 				});
 			}
 			reports.add(done.map(({ uploaded }) => uploaded.checkpoint));
@@ -115,7 +115,7 @@ export function createRounds(parts: RoundParts) {
 				parts.onDurability(uploaded.checkpoint.projectId);
 			}
 			reports.tell();
-			await snapshots.remove(useless);
+			await state.removeUnkept(useless);
 			if (!storeFailed) backoff.reset();
 			notBeforeMs = storeFailed ? performance.now() + backoff.nextMs() : 0;
 		},

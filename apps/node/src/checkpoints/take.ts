@@ -1,13 +1,23 @@
-import type { DesiredPlacement } from "@repldock/protocol";
+import type { CheckpointId, DesiredPlacement } from "@repldock/protocol";
 import type { Snapshots } from "../host.ts";
-import { isFullDue } from "./chain.ts";
-import { type CheckpointState, snapshotName } from "./state.ts";
+import { type Chain, isFullDue } from "./chain.ts";
+import { type CheckpointState, snapshotOf } from "./state.ts";
+import type { Durable } from "./state-file.ts";
 import type { Pending } from "./upload.ts";
 import { foremost, type Wish, type Wishes } from "./wishes.ts";
+
+/** A checkpoint to build on, with the chain that leads to it. */
+interface Base {
+	id: CheckpointId;
+	chain: Chain;
+	full: CheckpointId | null;
+}
 
 /** A snapshot that was taken to be made durable. */
 export interface Taken {
 	pending: Pending;
+	/** What it builds on; null when it is full. */
+	base: Base | null;
 	/** Whether all that people typed is in it. */
 	written: boolean;
 	wished: readonly Wish[];
@@ -47,21 +57,20 @@ export function createTaker(parts: TakeParts) {
 		const nowMs = Date.now();
 		const written = await parts.writeDocuments(projectId);
 		const wish = foremost(wished);
-		const sequence = nextSequence(nowMs);
-		const name = snapshotName({ generation, sequence });
-		await snapshots.take(projectId, name);
-		const parent = before && !isFullDue(before.chain) ? before : null;
+		const id = { projectId, generation, sequence: nextSequence(nowMs) };
+		const snapshot = snapshotOf(id);
+		await snapshots.take(projectId, snapshot.name);
+		const base = baseOf(before);
 		return {
 			written,
 			wished,
+			base,
 			pending: {
-				name,
-				parentName: parent && snapshotName(parent),
+				snapshot,
+				parent: base && snapshotOf(base.id),
 				checkpoint: {
-					projectId,
-					generation,
-					sequence,
-					parent: parent && { projectId, generation: parent.generation, sequence: parent.sequence },
+					...id,
+					parent: base?.id ?? null,
 					kind: wish?.kind ?? "change",
 					name: wish?.name ?? null,
 					takenAt: new Date(nowMs).toISOString(),
@@ -89,4 +98,10 @@ export function createTaker(parts: TakeParts) {
 		await Promise.all(Array.from({ length: atATime }, worker));
 		return taken;
 	};
+}
+
+function baseOf(before: Durable | null): Base | null {
+	if (!before?.hasSnapshot || isFullDue(before.chain)) return null;
+	const { projectId, generation, sequence, chain, full } = before;
+	return { id: { projectId, generation, sequence }, chain, full };
 }

@@ -100,6 +100,9 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			case "stop":
 				await queues.run(step.projectId, () => containers.stop(step.projectId));
 				return;
+			case "fork":
+				await ensureVolume(step.projectId);
+				return;
 			case "purge":
 				await queues.run(step.projectId, async () => {
 					await containers.stop(step.projectId);
@@ -219,6 +222,10 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		return start;
 	}
 
+	async function ensureVolume(projectId: string): Promise<void> {
+		await queues.run(projectId, () => containers.createVolume(placed(projectId)));
+	}
+
 	/** Containers of an earlier agent; one whose traffic nothing limits any more is ended. */
 	async function adoptNetwork(): Promise<void> {
 		const adopted = [...desired.values()].flatMap((placement) => {
@@ -285,9 +292,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		present: containers.present,
 		ensureRunning,
 
-		async ensureVolume(projectId) {
-			await queues.run(projectId, () => containers.createVolume(placed(projectId)));
-		},
+		ensureVolume,
 
 		async pause(projectId) {
 			await queues.run(projectId, () => containers.pause(projectId));
