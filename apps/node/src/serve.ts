@@ -335,7 +335,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 			traffic.siteConnected();
 			void writeWelcome(paths.welcome, latest).catch(reportTo(log, "the site's welcome was not kept"));
 		},
-		onCheckpointsRecorded: (recorded) => checkpoints.reports.recorded(recorded),
+		onCheckpointsRecorded: (recorded, orphaned) => checkpoints.reports.recorded(recorded, orphaned),
 		onRoutes: (elsewhere) => routes.setElsewhere(elsewhere),
 		onTrafficKept: traffic.trafficKept,
 		onAlertsKept: traffic.alertsKept,

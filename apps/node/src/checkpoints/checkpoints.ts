@@ -121,13 +121,14 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 
 		reports: {
 			...reports,
-			recorded(ids: readonly CheckpointId[]) {
-				const news = reports.recorded(ids);
-				if (news)
-					void inTurn(state.save).catch((error: unknown) =>
-						log.error({ err: error }, "recorded checkpoints were kept"),
-					);
-				return news;
+			recorded(ids, orphaned = []) {
+				if (!reports.forget([...ids, ...orphaned])) return;
+				if (orphaned.length > 0) log.warn({ orphaned }, "checkpoints that restore nothing; full ones follow");
+				const useless = state.giveUp(orphaned);
+				void inTurn(async () => {
+					await state.save();
+					await state.removeUnkept(useless);
+				}).catch((error: unknown) => log.error({ err: error }, "recorded checkpoints were kept"));
 			},
 		},
 

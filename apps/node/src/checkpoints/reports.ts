@@ -9,8 +9,8 @@ export interface Reports {
 	tell(): void;
 	/** The connection to the site is new: whatever was told may be lost. */
 	tellAgain(): void;
-	/** The site has recorded these. @returns whether that is news. */
-	recorded(ids: readonly CheckpointId[]): boolean;
+	/** The site has recorded these, and refused the orphaned ones, since what they build on is gone. */
+	recorded(ids: readonly CheckpointId[], orphaned?: readonly CheckpointId[]): void;
 }
 
 const againAfterMs = 10_000;
@@ -21,7 +21,11 @@ const textOf = ({ projectId, generation, sequence }: CheckpointId) => `${project
 export function createReports(
 	before: readonly Checkpoint[],
 	report: (checkpoints: readonly Checkpoint[]) => void,
-): Reports & { add(checkpoints: readonly Checkpoint[]): void } {
+): Omit<Reports, "recorded"> & {
+	add(checkpoints: readonly Checkpoint[]): void;
+	/** They need not be told again. @returns whether that is news. */
+	forget(ids: readonly CheckpointId[]): boolean;
+} {
 	const waiting = new Map(before.map((checkpoint) => [textOf(checkpoint), checkpoint]));
 	const toldAtMs = new Map<string, number>();
 
@@ -50,7 +54,7 @@ export function createReports(
 			this.tell();
 		},
 
-		recorded(ids) {
+		forget(ids) {
 			let news = false;
 			for (const id of ids) {
 				toldAtMs.delete(textOf(id));

@@ -12,6 +12,11 @@ export interface CheckpointState {
 	reports: ReturnType<typeof createReports>;
 	/** When it returns, the state survives a loss of power. */
 	save(): Promise<void>;
+	/**
+	 * Builds on none of these any more: a full one follows where the latest is among them.
+	 * @returns snapshots that may be of no use now.
+	 */
+	giveUp(ids: readonly CheckpointId[]): SnapshotName[];
 	/** Whether the snapshot of a checkpoint is here and stays here for some project's sake. */
 	isKept(id: CheckpointId): boolean;
 	/** Removes those of these snapshots that no project's durable state stands on; a fork stands on its origin's. */
@@ -49,6 +54,15 @@ export async function openState(options: {
 					}),
 				);
 			return saving;
+		},
+
+		giveUp(ids) {
+			const lost = new Set(ids.map((id) => textOf(snapshotOf(id))));
+			return [...durable].flatMap(([projectId, kept]) => {
+				if (!lost.has(textOf(snapshotOf(kept)))) return [];
+				durable.set(projectId, { ...kept, hasSnapshot: false, full: null, changes: 0 });
+				return snapshotsOf(kept);
+			});
 		},
 
 		isKept: (id) => keptTexts().has(textOf(snapshotOf(id))),

@@ -112,8 +112,12 @@ export async function startCluster() {
 				},
 				report(reported) {
 					if (site.down) return;
-					for (const one of reported) recorded.set(textOf(one), one);
-					checkpoints.reports.recorded(reported);
+					const isOrphan = ({ parent }: Checkpoint) => parent !== null && !recorded.has(textOf(parent));
+					const taken = reported.filter((one) => !isOrphan(one) && recorded.set(textOf(one), one));
+					checkpoints.reports.recorded(
+						taken,
+						reported.filter((one) => !taken.includes(one)),
+					);
 				},
 				onDurability: () => undefined,
 				log: silent,
