@@ -52,7 +52,8 @@ export function createTaker(parts: TakeParts) {
 	async function takeOne(projectId: string, wished: readonly Wish[]): Promise<Taken | null> {
 		const placement = parts.placement(projectId);
 		const before = state.durable.get(projectId) ?? null;
-		const generation = placement?.generation ?? before?.generation;
+		const own = before?.projectId === projectId ? before : null;
+		const generation = placement?.generation ?? own?.generation;
 		if (generation === undefined || placement?.want === "purged") return null;
 		const nowMs = Date.now();
 		const written = await parts.writeDocuments(projectId);
