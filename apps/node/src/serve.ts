@@ -117,16 +117,17 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		network,
 		stateFile: paths.desired,
 		restoreVolume: checkpoints.restore,
+		async forgetProject(projectId) {
+			// The holder may be down; what it holds ends with the container.
+			void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
+			await checkpoints.forget(projectId);
+			await removeDocuments(paths.documents, projectId);
+			await requests.remove(projectId);
+		},
 		onChange(projectId) {
 			const life = placements.life(projectId);
 			if (life.state === "stopped") void endPrograms(projectId);
 			if (life.state === "stopped" || life.state === "paused") makeDurable();
-			if (placements.find(projectId)?.want === "purged") {
-				void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
-				void checkpoints.forget(projectId).catch(reportTo(log, "snapshots were kept"));
-				void removeDocuments(paths.documents, projectId).catch(reportTo(log, "documents were kept"));
-				void requests.remove(projectId).catch(reportTo(log, "visitors' requests were kept"));
-			}
 			routes.update(projectId);
 			workspaces.refresh(projectId);
 			wakes.changed(projectId);
@@ -359,9 +360,11 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 
 	const garbageTimer = setInterval(() => void tidyStore(), garbageEveryMs);
 	cleanup.push("garbage", () => clearInterval(garbageTimer));
-	function tidyStore() {
-		return collectGarbage({
+	async function tidyStore() {
+		if (!welcome) return;
+		await collectGarbage({
 			store,
+			nodeId: welcome.nodeId,
 			olderThanMs: garbageAgeMs,
 			unnamed: manifests.unnamed,
 			unreported: () => new Set(checkpoints.reports.unreported().map(({ key }) => key)),

@@ -69,6 +69,19 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 		return waitingRound;
 	}
 
+	function forgetReports(recorded: readonly CheckpointId[], orphaned: readonly CheckpointId[]) {
+		if (!reports.forget([...recorded, ...orphaned])) return;
+		if (orphaned.length > 0) log.warn({ orphaned }, "checkpoints that restore nothing; full ones follow");
+		const useless = state.giveUp(orphaned);
+		void inTurn(async () => {
+			await state.save();
+			await state.removeUnkept(useless);
+		}).catch((error: unknown) => log.error({ err: error }, "recorded checkpoints were kept"));
+	}
+
+	/** Of what the site could not be told for too long a full checkpoint is told instead. */
+	const giveUpOverdue = () => forgetReports([], reports.overdue(Date.now()));
+
 	return {
 		async recover() {
 			const { snapshots: present } = await snapshots.survey();
@@ -81,6 +94,7 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 		},
 
 		async round() {
+			giveUpOverdue();
 			reports.tell();
 			if (rounds.isDue() && !closing.signal.aborted) await round();
 		},
@@ -121,15 +135,11 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 
 		reports: {
 			...reports,
-			recorded(ids, orphaned = []) {
-				if (!reports.forget([...ids, ...orphaned])) return;
-				if (orphaned.length > 0) log.warn({ orphaned }, "checkpoints that restore nothing; full ones follow");
-				const useless = state.giveUp(orphaned);
-				void inTurn(async () => {
-					await state.save();
-					await state.removeUnkept(useless);
-				}).catch((error: unknown) => log.error({ err: error }, "recorded checkpoints were kept"));
+			tellAgain() {
+				giveUpOverdue();
+				reports.tellAgain();
 			},
+			recorded: (ids, orphaned = []) => forgetReports(ids, orphaned),
 		},
 
 		async close() {

@@ -13,6 +13,12 @@ export interface Reports {
 	recorded(ids: readonly CheckpointId[], orphaned?: readonly CheckpointId[]): void;
 }
 
+/**
+ * What the site could not be told for so long is told no more, since other nodes take its objects for garbage one day; a full
+ * checkpoint takes its place.
+ */
+export const givenUpAfterMs = 14 * 24 * 60 * 60 * 1000;
+
 const againAfterMs = 10_000;
 const mostAtATime = 500;
 
@@ -23,6 +29,8 @@ export function createReports(
 	report: (checkpoints: readonly Checkpoint[]) => void,
 ): Omit<Reports, "recorded"> & {
 	add(checkpoints: readonly Checkpoint[]): void;
+	/** Those that have waited for too long. */
+	overdue(nowMs: number): CheckpointId[];
 	/** They need not be told again. @returns whether that is news. */
 	forget(ids: readonly CheckpointId[]): boolean;
 } {
@@ -32,6 +40,8 @@ export function createReports(
 	return {
 		unreported: () => [...waiting.values()],
 		find: (id) => waiting.get(textOf(id)),
+
+		overdue: (nowMs) => [...waiting.values()].filter(({ takenAt }) => Date.parse(takenAt) < nowMs - givenUpAfterMs),
 
 		add(checkpoints) {
 			for (const checkpoint of checkpoints) waiting.set(textOf(checkpoint), checkpoint);

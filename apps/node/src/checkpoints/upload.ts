@@ -78,7 +78,7 @@ export async function upload(
 			if (packBytes >= packMostBytes) await storePack();
 			return;
 		}
-		const key = ownKey(projectId, generation, sequence);
+		const key = ownKey(nodeId, projectId, generation, sequence);
 		let entry: PackEntry | undefined;
 		const hash = createHash("sha256");
 		const body = joined(start, rest, (bytes, sha256) => {

@@ -79,7 +79,9 @@ test("a project is restored on another node with all that it held, owned by that
 	await writeFile(join(path, "large"), randomBytes(3 * 1024 * 1024));
 	await symlink("../../etc/passwd", join(path, "link"));
 	await one.checkpoints.round();
-	expect(cluster.chainOf(id)[0]?.key).toBe(`projects/${id}/1/${cluster.chainOf(id)[0]?.sequence}`);
+	expect(cluster.chainOf(id)[0]?.key).toMatch(
+		new RegExp(`^projects/${id}/1/${cluster.chainOf(id)[0]?.sequence}-[0-9a-f-]{36}$`),
+	);
 	await writeFile(join(path, "run"), "#!/bin/sh\n");
 	await chmod(join(path, "run"), 0o750);
 	await rm(join(path, "main.py"));
@@ -210,12 +212,13 @@ test("only old objects that no manifest names are removed, and none while the si
 	await one.checkpoints.round();
 	const before = await keysOf(cluster.store, "");
 	const named = new Set([...cluster.recorded.values()].map(({ key }) => key));
-	const [told, untold, backedUp] = [1, 2, 3].map((n) => `packs/dead/00000000000000${n}-0`) as [string, string, string];
+	const [told, untold, backedUp] = [1, 2, 3].map((n) => `packs/me/00000000000000${n}-0`) as [string, string, string];
 	for (const key of [told, untold, backedUp]) await cluster.store.put(key, Buffer.from("left behind"));
 	const list = "backups/2026-01-01T00-00-00Z/objects.jsonl";
 	await cluster.store.put(list, Buffer.from(`${JSON.stringify({ key: backedUp, bytes: 11, sha256: null })}\n`));
 	const options = {
 		store: cluster.store,
+		nodeId: "me",
 		olderThanMs: -60_000,
 		unnamed: async (keys: readonly string[]) => keys.filter((key) => !named.has(key)),
 		unreported: () => new Set([untold]),
@@ -231,4 +234,43 @@ test("only old objects that no manifest names are removed, and none while the si
 	expect(left).not.toContain(told);
 	expect(left).toEqual(expect.arrayContaining(before.filter((key) => named.has(key))));
 	expect(left).toEqual(expect.arrayContaining(cluster.chainOf(id).map(({ key }) => key)));
+});
+
+test("what another node wrote is left to it, which may have to tell of it yet, until that node has given it up too", async () => {
+	const dayMs = 24 * 60 * 60 * 1000;
+	const packs = ["packs/other/000000000000001-0", "projects/a/1/1-other"];
+	const mine = ["packs/me/000000000000001-0", "projects/a/1/1-me"];
+	for (const key of [...packs, ...mine]) await cluster.store.put(key, Buffer.from("x"));
+	const collectAfter = (days: number) =>
+		collectGarbage({
+			store: cluster.store,
+			nodeId: "me",
+			olderThanMs: dayMs,
+			nowMs: Date.now() + days * dayMs,
+			unnamed: async (keys) => keys.filter((key) => packs.includes(key) || mine.includes(key)),
+			unreported: () => new Set(),
+			log,
+		});
+	// The site was down for days: the other node could tell nobody.
+	expect(await collectAfter(27)).toBe(2);
+	expect(await keysOf(cluster.store, "packs/other/")).toHaveLength(1);
+	expect(await collectAfter(29)).toBe(2);
+});
+
+test("what the site could not be told for two weeks is told no more: a full checkpoint takes its place", async () => {
+	const { id } = await makeProject();
+	cluster.site.down = true;
+	await one.checkpoints.round();
+	const [untold] = one.checkpoints.reports.unreported().filter(({ projectId }) => projectId === id);
+	vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 15 * 24 * 60 * 60 * 1000 });
+	try {
+		cluster.site.down = false;
+		one.checkpoints.reports.tellAgain();
+		expect(cluster.chainOf(id)).toEqual([]);
+		await one.checkpoints.round();
+		expect(cluster.chainOf(id)).toMatchObject([{ parent: null }]);
+		expect(cluster.chainOf(id)[0]?.sequence).not.toBe(untold?.sequence);
+	} finally {
+		vi.useRealTimers();
+	}
 });
