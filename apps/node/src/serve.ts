@@ -127,7 +127,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		onChange(projectId) {
 			const life = placements.life(projectId);
 			if (life.state === "stopped") void endPrograms(projectId);
-			if (life.state === "stopped" || life.state === "paused") makeDurable();
+			if (life.state === "stopped" || life.state === "paused") settle([projectId]);
 			routes.update(projectId);
 			workspaces.refresh(projectId);
 			wakes.changed(projectId);
@@ -270,6 +270,10 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		...transfers,
 	});
 
+	function settle(projectIds: readonly string[]) {
+		void checkpoints.settle(projectIds).catch(reportTo(log, "volumes were not made durable"));
+	}
+
 	function makeDurable() {
 		void checkpoints.round().catch(reportTo(log, "volumes were not made durable"));
 	}
@@ -293,6 +297,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	// Containers may have ended while no agent looked.
 	const stoppedProjects = placements.projects().filter((projectId) => placements.life(projectId).state === "stopped");
 	await Promise.all(stoppedProjects.map(endPrograms));
+	settle(stoppedProjects);
 	const events = new AbortController();
 	cleanup.push("engine events", () => events.abort());
 	engine.watchEvents((event) => {

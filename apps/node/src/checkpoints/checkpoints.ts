@@ -14,7 +14,7 @@ import { openState, snapshotOf, snapshotsOf } from "./state.ts";
 import { createWishes, refuseAll } from "./wishes.ts";
 
 export interface CheckpointsOptions
-	extends Omit<RoundParts, "state" | "wishes" | "signal">,
+	extends Omit<RoundParts, "state" | "wishes" | "resting" | "signal">,
 		Pick<SourceParts, "volumes" | "manifest"> {
 	stateFile: string;
 	report(checkpoints: readonly Checkpoint[]): void;
@@ -26,6 +26,8 @@ export interface Checkpoints {
 	recover(): Promise<void>;
 	/** Makes every volume that changed durable, unless the store failed a moment ago. Calls at once share one round. */
 	round(): Promise<void>;
+	/** As a round, and leaves projects that have come to rest such that a restore of them reads few objects. */
+	settle(projectIds: readonly string[]): Promise<void>;
 	/**
 	 * Makes a volume as it is now durable, changed or not.
 	 * @throws RepldockError `timed_out` when the store cannot take it now; it stays to be made durable.
@@ -50,7 +52,8 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 	const { durable, problems, reports } = state;
 	const wishes = createWishes();
 	const closing = new AbortController();
-	const rounds = createRounds({ ...options, state, wishes, signal: closing.signal });
+	const resting = new Set<string>();
+	const rounds = createRounds({ ...options, state, wishes, resting, signal: closing.signal });
 	let turn: Promise<unknown> = Promise.resolve();
 	let waitingRound: Promise<void> | undefined;
 
@@ -82,21 +85,28 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 	/** Of what the site could not be told for too long a full checkpoint is told instead. */
 	const giveUpOverdue = () => forgetReports([], reports.overdue(Date.now()));
 
+	async function dueRound() {
+		giveUpOverdue();
+		reports.tell();
+		if (rounds.isDue() && !closing.signal.aborted) await round();
+	}
+
 	return {
 		async recover() {
 			const { snapshots: present } = await snapshots.survey();
 			const isHere = (id: CheckpointId) => present.get(id.projectId)?.has(snapshotOf(id).name) === true;
 			for (const [projectId, kept] of durable) {
-				const full = kept.full && isHere(kept.full) ? kept.full : null;
-				durable.set(projectId, { ...kept, full, hasSnapshot: isHere(kept) });
+				const base = kept.base && isHere(kept.base.id) ? kept.base : null;
+				durable.set(projectId, { ...kept, base, hasSnapshot: isHere(kept) });
 			}
 			await state.removeUnkept(namesIn(present));
 		},
 
-		async round() {
-			giveUpOverdue();
-			reports.tell();
-			if (rounds.isDue() && !closing.signal.aborted) await round();
+		round: dueRound,
+
+		async settle(projectIds) {
+			for (const projectId of projectIds) resting.add(projectId);
+			await dueRound();
 		},
 
 		async save(projectId, kind, name) {

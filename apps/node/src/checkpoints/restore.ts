@@ -50,7 +50,8 @@ export async function restoreVolume(
 		upTo: last.takenAt,
 		changes,
 		chain: chain.reduce<Chain | null>((sum, { bytes }) => extendChain(sum, bytes), null) as Chain,
-		full: missing.includes(full) || state.isKept(full) ? idOf(full) : null,
+		base:
+			missing.includes(full) || state.isKept(full) ? { id: idOf(full), chain: extendChain(null, full.bytes) } : null,
 		hasSnapshot: true,
 	};
 }

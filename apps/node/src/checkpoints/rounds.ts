@@ -1,9 +1,9 @@
 import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
 import { createBackoff, type Logger } from "@repldock/service";
 import type { SnapshotName, SnapshotSurvey, Snapshots } from "../host.ts";
-import { extendChain } from "./chain.ts";
+import { extendChain, isBaseFrom } from "./chain.ts";
 import { type CheckpointState, snapshotsOf } from "./state.ts";
-import { createTaker, type Taken, type TakeParts } from "./take.ts";
+import { canCompact, createTaker, type Taken, type TakeParts } from "./take.ts";
 import { type Uploaded, upload } from "./upload.ts";
 import { refuseAll, type Wish, type Wishes } from "./wishes.ts";
 
@@ -12,6 +12,8 @@ export interface RoundParts extends Pick<TakeParts, "placement" | "writeDocument
 	snapshots: Snapshots;
 	state: CheckpointState;
 	wishes: Wishes;
+	/** Projects that have come to rest and whose chains are to be short. */
+	resting: Set<string>;
 	/** Names this node's packs; null until the site has named the node: nothing is stored before. */
 	nodeId(): string | null;
 	onDurability(projectId: string): void;
@@ -26,7 +28,7 @@ const retryTimes = { firstMs: 1_000, mostMs: 60_000 };
 
 /** Rounds: what changed becomes durable, in one look at all volumes. One at a time. */
 export function createRounds(parts: RoundParts) {
-	const { store, snapshots, state, wishes, log } = parts;
+	const { store, snapshots, state, wishes, resting, log } = parts;
 	const { durable, problems, reports } = state;
 	const { firstMs, mostMs } = parts.retry ?? retryTimes;
 	const backoff = createBackoff(firstMs, mostMs);
@@ -38,7 +40,9 @@ export function createRounds(parts: RoundParts) {
 	});
 
 	function isDirty(projectId: string, survey: SnapshotSurvey): boolean {
-		return wishes.has(projectId) || durable.get(projectId)?.changes !== survey.volumes.get(projectId);
+		const before = durable.get(projectId);
+		if (wishes.has(projectId) || before?.changes !== survey.volumes.get(projectId)) return true;
+		return resting.has(projectId) && canCompact(before);
 	}
 
 	function failed(projectId: string, wished: readonly Wish[], error: unknown) {
@@ -86,6 +90,7 @@ export function createRounds(parts: RoundParts) {
 			await snapshots.flush();
 			const survey = await snapshots.survey();
 			const dirty = [...survey.volumes.keys()].filter((projectId) => isDirty(projectId, survey));
+			for (const projectId of resting) if (!dirty.includes(projectId)) resting.delete(projectId);
 			if (dirty.length === 0) return;
 			const taken = await takeAll(dirty);
 			const counted = await snapshots.survey();
@@ -97,12 +102,15 @@ export function createRounds(parts: RoundParts) {
 				useless.push(...snapshotsOf(before));
 				const changes = counted.snapshots.get(projectId)?.get(one.pending.snapshot.name);
 				const id = { projectId, generation, sequence };
+				const chain = extendChain(one.base?.chain ?? null, bytes);
+				const isNewBase = chain.increments === 0 || (one.compacts && isBaseFrom(chain, bytes));
+				resting.delete(projectId);
 				durable.set(projectId, {
 					...id,
 					upTo: one.written ? takenAt : (before?.upTo ?? null),
 					changes: changes ?? 0,
-					chain: extendChain(one.base?.chain ?? null, bytes),
-					full: one.base ? one.base.full : id,
+					chain,
+					base: isNewBase ? { id, chain } : (before?.base ?? null),
 					hasSnapshot: true,
 				});
 			}

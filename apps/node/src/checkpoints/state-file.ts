@@ -14,15 +14,15 @@ const Durable = CheckpointId.extend({
 	/** The volume's change count while it holds the same files. */
 	changes: z.int(),
 	chain: Chain,
-	/** The full checkpoint of its chain, while the snapshot of that is kept too. */
-	full: CheckpointId.nullable(),
+	/** What one increment is written on when the project comes to rest, in place of many; its snapshot is kept too. */
+	base: z.object({ id: CheckpointId, chain: Chain }).nullable(),
 	/** Without its snapshot there is nothing to tell changes from, and the next one is full. */
 	hasSnapshot: z.boolean(),
 });
 export type Durable = z.infer<typeof Durable>;
 
 const StateFile = z.object({
-	durable: z.record(z.string(), Durable.partial({ projectId: true, full: true, hasSnapshot: true })),
+	durable: z.record(z.string(), Durable.partial({ projectId: true, base: true, hasSnapshot: true })),
 	/** Not yet recorded by the site. */
 	unreported: z.array(Checkpoint),
 });
@@ -44,7 +44,7 @@ export async function readCheckpoints(path: string): Promise<StateFile> {
 	// As written before there were forks.
 	const filled = Object.entries(durable).map(([projectId, stored]) => [
 		projectId,
-		{ projectId, full: null, hasSnapshot: true, ...stored },
+		{ projectId, base: null, hasSnapshot: true, ...stored },
 	]);
 	return { durable: Object.fromEntries(filled), unreported };
 }

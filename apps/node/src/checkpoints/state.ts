@@ -60,7 +60,7 @@ export async function openState(options: {
 			const lost = new Set(ids.map((id) => textOf(snapshotOf(id))));
 			return [...durable].flatMap(([projectId, kept]) => {
 				if (!lost.has(textOf(snapshotOf(kept)))) return [];
-				durable.set(projectId, { ...kept, hasSnapshot: false, full: null, changes: 0 });
+				durable.set(projectId, { ...kept, hasSnapshot: false, base: null, changes: 0 });
 				return snapshotsOf(kept);
 			});
 		},
@@ -84,7 +84,7 @@ export function snapshotOf({ projectId, generation, sequence }: CheckpointId): S
 /** What a durable state stands on. */
 export function snapshotsOf(durable: Durable | undefined): SnapshotName[] {
 	if (!durable) return [];
-	const ids = [...(durable.hasSnapshot ? [durable] : []), ...(durable.full ? [durable.full] : [])];
+	const ids = [...(durable.hasSnapshot ? [durable] : []), ...(durable.base ? [durable.base.id] : [])];
 	return ids.map(snapshotOf);
 }
 

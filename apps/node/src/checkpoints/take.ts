@@ -1,16 +1,15 @@
 import type { CheckpointId, DesiredPlacement } from "@repldock/protocol";
 import type { Snapshots } from "../host.ts";
-import { type Chain, isFullDue } from "./chain.ts";
+import { type Chain, isCompactionDue, isFullDue } from "./chain.ts";
 import { type CheckpointState, snapshotOf } from "./state.ts";
 import type { Durable } from "./state-file.ts";
 import type { Pending } from "./upload.ts";
 import { foremost, type Wish, type Wishes } from "./wishes.ts";
 
 /** A checkpoint to build on, with the chain that leads to it. */
-interface Base {
+export interface Base {
 	id: CheckpointId;
 	chain: Chain;
-	full: CheckpointId | null;
 }
 
 /** A snapshot that was taken to be made durable. */
@@ -18,6 +17,8 @@ export interface Taken {
 	pending: Pending;
 	/** What it builds on; null when it is full. */
 	base: Base | null;
+	/** Whether it takes the place of many increments. */
+	compacts: boolean;
 	/** Whether all that people typed is in it. */
 	written: boolean;
 	wished: readonly Wish[];
@@ -27,6 +28,8 @@ export interface TakeParts {
 	snapshots: Snapshots;
 	state: CheckpointState;
 	wishes: Wishes;
+	/** Projects that have come to rest. */
+	resting: ReadonlySet<string>;
 	placement(projectId: string): DesiredPlacement | undefined;
 	/** Writes what people typed into files. @returns false when some of it cannot be. */
 	writeDocuments(projectId: string): Promise<boolean>;
@@ -40,7 +43,7 @@ export interface TakeParts {
 const atATime = 8;
 
 export function createTaker(parts: TakeParts) {
-	const { snapshots, state, wishes } = parts;
+	const { snapshots, state, wishes, resting } = parts;
 	let lastSequence = 0;
 
 	/** By the clock, so that it rises even if this node has lost its memory. */
@@ -61,11 +64,13 @@ export function createTaker(parts: TakeParts) {
 		const id = { projectId, generation, sequence: nextSequence(nowMs) };
 		const snapshot = snapshotOf(id);
 		await snapshots.take(projectId, snapshot.name);
-		const base = baseOf(before);
+		const compacts = resting.has(projectId) && canCompact(before);
+		const base = compacts ? before.base : baseOf(before);
 		return {
 			written,
 			wished,
 			base,
+			compacts,
 			pending: {
 				snapshot,
 				parent: base && snapshotOf(base.id),
@@ -103,6 +108,12 @@ export function createTaker(parts: TakeParts) {
 
 function baseOf(before: Durable | null): Base | null {
 	if (!before?.hasSnapshot || isFullDue(before.chain)) return null;
-	const { projectId, generation, sequence, chain, full } = before;
-	return { id: { projectId, generation, sequence }, chain, full };
+	const { projectId, generation, sequence, chain } = before;
+	return { id: { projectId, generation, sequence }, chain };
+}
+
+/** Whether one increment can take the place of several. */
+export function canCompact(durable: Durable | null | undefined): durable is Durable & { base: Base } {
+	if (!durable?.base || isFullDue(durable.chain)) return false;
+	return isCompactionDue(durable.chain, durable.base.chain);
 }

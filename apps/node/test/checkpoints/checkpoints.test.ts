@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ObjectStoreError } from "@repldock/objects";
+import { countOperations, ObjectStoreError } from "@repldock/objects";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { collectGarbage } from "../../src/checkpoints/garbage.ts";
 import { readPack } from "../../src/checkpoints/pack.ts";
@@ -272,5 +272,56 @@ test("what the site could not be told for two weeks is told no more: a full chec
 		expect(cluster.chainOf(id)[0]?.sequence).not.toBe(untold?.sequence);
 	} finally {
 		vi.useRealTimers();
+	}
+});
+
+test("a project that comes to rest is restored from few objects, whatever its chain was; at most one small object is written for that", async () => {
+	const { id, path } = await makeProject();
+	await writeFile(join(path, "large"), randomBytes(2 * 1024 * 1024));
+	const edits = async (name: string) => {
+		for (let at = 0; at < 8; at += 1) {
+			await writeFile(join(path, name), `${name} ${at}`);
+			await one.checkpoints.round();
+		}
+	};
+	const getsOfRestore = async () => {
+		const counted = countOperations(cluster.store);
+		cluster.breakStore(counted);
+		await two.checkpoints.restore(move(id));
+		cluster.breakStore();
+		await two.volumes.remove(id);
+		await two.checkpoints.forget(id);
+		return counted.counts.gets;
+	};
+	await edits("first");
+	expect(cluster.chainOf(id)).toHaveLength(8);
+	expect(await getsOfRestore()).toBe(8);
+	const before = await keysOf(cluster.store, "");
+	await one.checkpoints.settle([id]);
+	const made = (await keysOf(cluster.store, "")).filter((key) => !before.includes(key));
+	expect(made).toHaveLength(1);
+	expect(cluster.chainOf(id)).toHaveLength(2);
+	expect(cluster.chainOf(id)[1]?.bytes).toBeLessThan(10_000);
+	expect(await getsOfRestore()).toBe(2);
+	// At rest already.
+	await one.checkpoints.settle([id]);
+	expect(cluster.chainOf(id)).toHaveLength(2);
+	// Again from the full one, also by an agent that was started anew.
+	await edits("second");
+	await one.restart();
+	await one.checkpoints.settle([id]);
+	expect(cluster.chainOf(id)).toHaveLength(2);
+	// What takes the place of many is not written at every rest once it is large: the next builds on it.
+	await writeFile(join(path, "grown"), randomBytes(1024 * 1024));
+	await edits("third");
+	await one.checkpoints.settle([id]);
+	await edits("fourth");
+	await one.checkpoints.settle([id]);
+	expect(cluster.chainOf(id)).toHaveLength(3);
+	expect(cluster.chainOf(id)[2]?.bytes).toBeLessThan(10_000);
+	expect((await snapshotsOf(one, id)).length).toBe(2);
+	await two.checkpoints.restore(move(id));
+	for (const name of ["first", "second", "third", "fourth"]) {
+		expect(await readFile(join(two.volumes.path(id), name), "utf8")).toBe(`${name} 7`);
 	}
 });
