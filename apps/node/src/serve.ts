@@ -36,7 +36,9 @@ import { createWakes } from "./sleep/wakes.ts";
 import { startNodeCertificates } from "./tls.ts";
 import { ensureImage, readToolchainEnvironment } from "./toolchain.ts";
 import { containerMetrics, startTraffic } from "./traffic/start.ts";
+import { createTurns } from "./transfer/turns.ts";
 import { startTransfers } from "./transfers.ts";
+import { startVersions } from "./versions/start.ts";
 import { readWelcome, type StoredWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
 import { removeDocuments } from "./workspace/documents/store.ts";
@@ -82,13 +84,17 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		stateFile: paths.checkpoints,
 		nodeId: () => welcome?.nodeId ?? null,
 		placement: (projectId) => placements.find(projectId),
-		writeDocuments: async (projectId) => (await workspaces.present(projectId)?.documents.saveAll()) ?? true,
+		writeDocuments,
 		manifest: manifests.manifest,
 		report: (durable) => control?.reportCheckpoints(durable),
 		onDurability: (projectId) => workspaces.present(projectId)?.durabilityChanged(),
 		log,
 	});
 	await checkpoints.recover();
+
+	async function writeDocuments(projectId: string): Promise<boolean> {
+		return (await workspaces.present(projectId)?.documents.saveAll()) ?? true;
+	}
 
 	const edge = createEdge({ socketPath: paths.edgeSocket, log });
 	const requests = createRequestLog({
@@ -123,6 +129,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 			if (life.state === "stopped" || life.state === "paused") makeDurable();
 			if (placements.find(projectId)?.want === "purged") {
 				void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
+				void versions.forget(projectId).catch(reportTo(log, "versions were kept"));
 				void checkpoints.forget(projectId).catch(reportTo(log, "snapshots were kept"));
 				void removeDocuments(paths.documents, projectId).catch(reportTo(log, "documents were kept"));
 				void requests.remove(projectId).catch(reportTo(log, "visitors' requests were kept"));
@@ -188,13 +195,32 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	cleanup.push("workspaces", () => workspaces.close());
 
 	const runner = createRunner(workspaceDependencies, workspaces);
-	const transfers = await startTransfers({
+	const turns = createTurns();
+	const quota = (projectId: string) => placements.find(projectId)?.limits.diskBytes ?? 0;
+	const versions = await startVersions({
+		store,
+		mountPoint: volumeStore(config, paths).mountPoint,
+		volumes,
+		owner,
+		checkpoints,
+		manifest: manifests.manifest,
+		workspaces,
+		ensureVolume: placements.ensureVolume,
+		writeDocuments,
+		quota,
+		turns,
+		log,
+	});
+	cleanup.push("versions", () => versions.close());
+	const { unfinished, ...transfers } = await startTransfers({
 		engine,
 		volumes,
 		owner,
 		workspaces,
 		workspaceDependencies,
 		ensureVolume: placements.ensureVolume,
+		freezeVersion: versions.freeze,
+		turns,
 		spoolDirectory: paths.spool,
 		log,
 	});
@@ -266,6 +292,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		traffic,
 		metrics: () => containerMetrics(placements, config.slots),
 		metricsToken: config.metricsToken,
+		versions,
 		...transfers,
 	});
 
@@ -288,6 +315,11 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		stopped.signal,
 	);
 	await placements.recover();
+	// A restore that was broken off had more than its project's quota.
+	for (const projectId of unfinished) {
+		if (!placements.find(projectId)) continue;
+		await volumes.setQuota(projectId, quota(projectId)).catch(reportTo(log, "a project's quota was not set again"));
+	}
 	network.watch();
 	// Containers may have ended while no agent looked.
 	const stoppedProjects = placements.projects().filter((projectId) => placements.life(projectId).state === "stopped");

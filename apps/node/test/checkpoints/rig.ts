@@ -58,11 +58,13 @@ export async function startCluster() {
 		return placement;
 	}
 
-	/** As the site finds it: from the latest checkpoint back to the full one. */
-	function chainOf(projectId: string): Checkpoint[] {
+	/** As the site finds it: from the latest checkpoint, or this one, back to the full one. */
+	function chainOf(projectId: string, version?: { generation: number; sequence: number }): Checkpoint[] {
 		const own = [...recorded.values()].filter((checkpoint) => checkpoint.projectId === projectId);
 		const chain: Checkpoint[] = [];
-		let current = own.toSorted((a, b) => a.sequence - b.sequence).at(-1);
+		let current = version
+			? own.find(({ generation, sequence }) => generation === version.generation && sequence === version.sequence)
+			: own.toSorted((a, b) => a.sequence - b.sequence).at(-1);
 		while (current) {
 			chain.unshift(current);
 			const parent: Checkpoint["parent"] = current.parent;
@@ -120,6 +122,8 @@ export async function startCluster() {
 		directory,
 		template,
 		store: folder,
+		/** What nodes have in place of the store; see `breakStore`. */
+		faultyStore: proxy(faulty),
 		recorded,
 		placements,
 		place,

@@ -8,13 +8,14 @@ import {
 	lchownSync,
 	linkSync,
 	mkdirSync,
+	renameSync,
 	symlinkSync,
 	unlinkSync,
 	write,
 } from "node:fs";
 import { promisify } from "node:util";
 import { RepldockError } from "@repldock/protocol";
-import type { NewFile, Staging } from "../../host.ts";
+import type { NewFile, Staging, TreeEntry } from "../../host.ts";
 import type { RunnerId } from "../subordinate-ids.ts";
 import { toFileError, withFileErrors } from "./errors.ts";
 import {
@@ -25,10 +26,12 @@ import {
 	openDirectory,
 	openDirectoryBelow,
 	ownNamePrefix,
+	splitPath,
 	using,
 } from "./resolve.ts";
 import { moveAll, parts, requireFiles, settle, unwrap } from "./staging-moves.ts";
-import { renameWithoutReplacing } from "./syscalls.ts";
+import { exchangeNames, renameWithoutReplacing, shareBytes } from "./syscalls.ts";
+import { makeDirectories } from "./write.ts";
 
 const writeAsync = promisify(write);
 
@@ -89,6 +92,12 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 		return { directory: folder(whole.slice(0, -1)), name };
 	}
 
+	function finishFile(fd: number, file: Pick<NewFile, "mode" | "modifiedAtMs">) {
+		fchownSync(fd, owner.uid, owner.gid);
+		fchmodSync(fd, (file.mode & 0o777) | 0o600);
+		futimesSync(fd, file.modifiedAtMs / 1000, file.modifiedAtMs / 1000);
+	}
+
 	/** A later entry of the same name replaces an earlier one, folders aside. */
 	function clear(directory: number, name: Buffer) {
 		try {
@@ -122,9 +131,7 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 				}
 				await using(fd, async () => {
 					await writeStretches(fd, file, content);
-					fchownSync(fd, owner.uid, owner.gid);
-					fchmodSync(fd, (file.mode & 0o777) | 0o600);
-					futimesSync(fd, file.modifiedAtMs / 1000, file.modifiedAtMs / 1000);
+					finishFile(fd, file);
 				});
 			}),
 
@@ -154,14 +161,28 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 			}
 		}),
 
-		replaceAll: () =>
+		addClone: (whole, entry) =>
+			withFileErrors(async () => {
+				const { directory, name } = split(whole);
+				const fd = createChildFile(directory, name);
+				await using(fd, async () => {
+					if (!(await using(entry.open(), (from) => shareBytes(fd, from)))) {
+						const stretches = entry.data();
+						await writeStretches(fd, { ...entry, stretches }, readAll(entry, stretches));
+					}
+					finishFile(fd, entry);
+				});
+			}),
+
+		replaceAll: (shape) =>
 			withFileErrors(async () => {
 				forgetLast();
 				await using(openDirectory(root, ""), (rootFd) =>
 					using(openChildDirectory(rootFd, path), async (fd) => {
-						await requireFiles(fd);
+						if (shape === "wrapped") await requireFiles(fd);
 						await using(makeOwned(fd, Buffer.from(parts.old), 0o700, owner), (oldFd) => moveAll(rootFd, oldFd));
-						await unwrap(fd, parts.ready);
+						if (shape === "wrapped") await unwrap(fd, parts.ready);
+						else renameSync(entryPath(fd, parts.filling), entryPath(fd, parts.ready));
 						await using(openChildDirectory(fd, parts.ready), (readyFd) => moveAll(readyFd, rootFd));
 					}),
 				);
@@ -189,11 +210,44 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 				);
 			}),
 
+		replaceOne: (target) =>
+			withFileErrors(async () => {
+				forgetLast();
+				const { parent, name } = splitPath(target);
+				makeDirectories(root, owner, parent);
+				await using(openDirectory(root, `${path}/${parts.filling}`), (fd) =>
+					using(openDirectory(root, parent), (parentFd) => takePlace(entryPath(fd, name), entryPath(parentFd, name))),
+				);
+			}),
+
 		async discard() {
 			forgetLast();
 			await settle(root, path);
 		},
 	};
+}
+
+async function* readAll(entry: TreeEntry, stretches: NewFile["stretches"]): AsyncGenerator<Buffer> {
+	for (const stretch of stretches) yield* entry.read(stretch);
+}
+
+/** Gives what is staged a name in the project. What has the name is there whole until then, and in its place afterwards. */
+function takePlace(staged: string, place: string) {
+	for (let attempt = 1; ; attempt += 1) {
+		try {
+			renameWithoutReplacing(staged, place);
+			return;
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > mostNamesTried) throw error;
+		}
+		try {
+			exchangeNames(staged, place);
+			return;
+		} catch (error) {
+			// A program removed it in this moment.
+			if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+		}
+	}
 }
 
 /** The same job, with errors that a person may see. */
