@@ -55,7 +55,7 @@ test("a version is saved, named, found again, compared, brought back while the p
 	const { undo } = await ask<VersionRestored>(workspace, "POST", `/${saved.id}/restore`, {});
 	expect(undo).toMatchObject({ kind: "before-restore", name: null });
 	await eventually("what the running program sees", () => /sees: first main\.sh src watch\.sh/.test(console.text));
-	expect((await workspace.list()).entries.map(({ name }) => name)).toEqual(["src", "main.sh", "watch.sh"]);
+	expect((await workspace.list()).entries.map(({ name }) => name)).toEqual(["src", ".replit", "main.sh", "watch.sh"]);
 	await ask(workspace, "POST", `/${undo.id}/restore`, {});
 	expect(await workspace.read("new.txt")).toBe("new");
 	await ask(workspace, "POST", `/${saved.id}/restore`, { path: "main.sh" });

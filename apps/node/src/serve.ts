@@ -1,6 +1,6 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { type ObjectConfig, objectLocation, openObjectStore } from "@repldock/objects";
-import { consolePtyId } from "@repldock/protocol";
+import { consolePtyId, RepldockError } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
 import { createCheckpoints } from "./checkpoints/checkpoints.ts";
 import { collectGarbage } from "./checkpoints/garbage.ts";
@@ -196,7 +196,11 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 
 	const runner = createRunner(workspaceDependencies, workspaces);
 	const turns = createTurns();
-	const quota = (projectId: string) => placements.find(projectId)?.limits.diskBytes ?? 0;
+	const quota = (projectId: string) => {
+		const placement = placements.find(projectId);
+		if (placement) return placement.limits.diskBytes;
+		throw new RepldockError("not_placed_here", "This project is not on this server. Reload the page to find it.");
+	};
 	const versions = await startVersions({
 		store,
 		mountPoint: volumeStore(config, paths).mountPoint,

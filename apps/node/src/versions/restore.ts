@@ -6,7 +6,7 @@ import type { Workspace } from "../workspace/workspace.ts";
 export interface RestoreParts {
 	volumes: Pick<Volumes, "measure" | "setQuota">;
 	stage(projectId: string): Promise<Staging>;
-	/** The project's quota. */
+	/** The project's quota. @throws RepldockError `not_placed_here` */
 	quota(projectId: string): number;
 }
 
@@ -41,8 +41,7 @@ export async function restoreAll(
 		);
 		await workspace.documents.withReplaced("", () => staging.replaceAll("whole"));
 	} finally {
-		await staging.discard();
-		await volumes.setQuota(projectId, mostBytes);
+		await staging.discard().finally(() => volumes.setQuota(projectId, mostBytes));
 		workspace.filesWritten(true);
 	}
 }

@@ -3,19 +3,15 @@ import {
 	closeSync,
 	fchmodSync,
 	fchownSync,
-	ftruncateSync,
 	futimesSync,
 	lchownSync,
 	linkSync,
-	mkdirSync,
 	renameSync,
 	symlinkSync,
 	unlinkSync,
-	write,
 } from "node:fs";
-import { promisify } from "node:util";
 import { RepldockError } from "@repldock/protocol";
-import type { NewFile, Staging, TreeEntry } from "../../host.ts";
+import type { NewFile, Staging } from "../../host.ts";
 import type { RunnerId } from "../subordinate-ids.ts";
 import { toFileError, withFileErrors } from "./errors.ts";
 import {
@@ -29,11 +25,10 @@ import {
 	splitPath,
 	using,
 } from "./resolve.ts";
+import { inTheWay, joinNames, makeOwned, openOrNull, readAll, takePlace, writeStretches } from "./staging-entries.ts";
 import { moveAll, parts, requireFiles, settle, unwrap } from "./staging-moves.ts";
-import { exchangeNames, renameWithoutReplacing, shareBytes } from "./syscalls.ts";
+import { renameWithoutReplacing, shareBytes } from "./syscalls.ts";
 import { makeDirectories } from "./write.ts";
-
-const writeAsync = promisify(write);
 
 const mostNamesTried = 100;
 
@@ -227,29 +222,6 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 	};
 }
 
-async function* readAll(entry: TreeEntry, stretches: NewFile["stretches"]): AsyncGenerator<Buffer> {
-	for (const stretch of stretches) yield* entry.read(stretch);
-}
-
-/** Gives what is staged a name in the project. What has the name is there whole until then, and in its place afterwards. */
-function takePlace(staged: string, place: string) {
-	for (let attempt = 1; ; attempt += 1) {
-		try {
-			renameWithoutReplacing(staged, place);
-			return;
-		} catch (error) {
-			if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > mostNamesTried) throw error;
-		}
-		try {
-			exchangeNames(staged, place);
-			return;
-		} catch (error) {
-			// A program removed it in this moment.
-			if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-		}
-	}
-}
-
 /** The same job, with errors that a person may see. */
 function told<Value>(job: (path: readonly Buffer[], value: Value) => void): typeof job {
 	return (path, value) => {
@@ -259,63 +231,4 @@ function told<Value>(job: (path: readonly Buffer[], value: Value) => void): type
 			throw toFileError(error);
 		}
 	};
-}
-
-/** @returns null when there is nothing of that name. @throws RepldockError when it is a link or a file. */
-function openOrNull(directory: number, path: Buffer): number | null {
-	try {
-		return openDirectoryBelow(directory, path);
-	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		if (code === "ENOENT") return null;
-		if (code === "ELOOP" || code === "ENOTDIR") throw inTheWay(path);
-		throw error;
-	}
-}
-
-/** Makes a folder. Its mode is set through a descriptor: by its name, a program could have put a link in its place. */
-function makeOwned(directory: number, name: Buffer, mode: number, owner: RunnerId): number {
-	mkdirSync(entryPathOf(directory, name), 0o700);
-	const fd = openChildDirectory(directory, name);
-	try {
-		fchownSync(fd, owner.uid, owner.gid);
-		fchmodSync(fd, mode & 0o777);
-		return fd;
-	} catch (error) {
-		closeSync(fd);
-		throw error;
-	}
-}
-
-async function writeStretches(fd: number, file: NewFile, content: AsyncIterable<Buffer>): Promise<void> {
-	const stretches = file.stretches.values();
-	let stretch = stretches.next().value;
-	let at = stretch?.start ?? 0;
-	for await (const chunk of content) {
-		for (let written = 0; written < chunk.length; ) {
-			while (stretch && at >= stretch.end) {
-				stretch = stretches.next().value;
-				at = stretch?.start ?? at;
-			}
-			const most = stretch ? stretch.end - at : 0;
-			if (most === 0) throw new RepldockError("invalid_archive", "A file in the archive is longer than it says.");
-			const length = Math.min(chunk.length - written, most);
-			const { bytesWritten } = await writeAsync(fd, chunk, written, length, at);
-			written += bytesWritten;
-			at += bytesWritten;
-		}
-	}
-	ftruncateSync(fd, file.size);
-}
-
-function joinNames(names: readonly Buffer[]): Buffer {
-	return Buffer.from(names.map((name) => name.toString("latin1")).join("/"), "latin1");
-}
-
-function inTheWay(name: Buffer): RepldockError {
-	const shown = JSON.stringify(name.subarray(-80).toString("utf8"));
-	return new RepldockError(
-		"invalid_archive",
-		`The archive holds ${shown} twice, once as a folder and once as a file or link. Pack it anew.`,
-	);
 }
