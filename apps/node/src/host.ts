@@ -276,6 +276,13 @@ export interface TreeEntry {
 	open(): number;
 }
 
+/** Another tree, in which files of the same path and the same bytes are looked for. */
+export interface FileTwins {
+	/** @returns a descriptor that the caller closes; null when there is none. */
+	find(entry: TreeEntry): Promise<number | null>;
+	close(): void;
+}
+
 /** The files of a project at one moment. */
 export interface FrozenFiles {
 	/**
@@ -309,8 +316,11 @@ export interface Staging {
 	addLink(path: readonly Buffer[], target: Buffer): void;
 	/** A further name for a file that was added before. */
 	addName(path: readonly Buffer[], existing: readonly Buffer[]): void;
-	/** A file of a tree on the same file system, whose bytes both share; nothing but its quota counts them anew. */
-	addClone(path: readonly Buffer[], entry: TreeEntry): Promise<void>;
+	/**
+	 * A file of a tree on the same file system, whose bytes both share; nothing but its quota counts them anew.
+	 * @param twin a file with the same bytes that is to share them instead; closed.
+	 */
+	addClone(path: readonly Buffer[], entry: TreeEntry, twin?: number | null): Promise<void>;
 	/**
 	 * Puts it in place of all that the project has.
 	 * @param shape what comes in `wrapped` may be one folder, which is unwrapped; what is `whole` is taken as it is.

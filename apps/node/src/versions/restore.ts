@@ -1,10 +1,11 @@
 import { setImmediate as otherWork } from "node:timers/promises";
 import { RepldockError } from "@repldock/protocol";
-import type { FrozenVersion, Staging, TreeEntry, Volumes } from "../host.ts";
+import type { FileTwins, FrozenVersion, Staging, TreeEntry, Volumes } from "../host.ts";
 import type { Workspace } from "../workspace/workspace.ts";
 
 export interface RestoreParts {
-	volumes: Pick<Volumes, "measure" | "setQuota">;
+	volumes: Pick<Volumes, "measure" | "setQuota" | "snapshot">;
+	openTwins(root: string): FileTwins;
 	stage(projectId: string): Promise<Staging>;
 	/** The project's quota. @throws RepldockError `not_placed_here` */
 	quota(projectId: string): number;
@@ -18,14 +19,12 @@ const entriesAtATime = 64;
 
 /**
  * Puts a version's files in place of all that the project has: whole or not at all, also after a crash. Their bytes are
- * shared with the version, not copied.
+ * shared, not copied: with what the project has now, where they are the same, so that the next checkpoint holds what has
+ * changed alone; else with the version.
  * @throws RepldockError `quota_exceeded` when the version needs more than the project's quota.
  */
-export async function restoreAll(
-	{ volumes, stage, quota }: RestoreParts,
-	workspace: Workspace,
-	version: FrozenVersion,
-): Promise<void> {
+export async function restoreAll(parts: RestoreParts, workspace: Workspace, version: FrozenVersion): Promise<void> {
+	const { volumes, stage, quota } = parts;
 	const { projectId } = workspace;
 	const mostBytes = quota(projectId);
 	if (version.usedBytes > mostBytes) throw tooLarge();
@@ -35,9 +34,12 @@ export async function restoreAll(
 		const { usedBytes } = await volumes.measure(projectId);
 		const needed = usedBytes + version.usedBytes + metadataBytes;
 		if (needed > mostBytes) await volumes.setQuota(projectId, needed);
-		await fill(
-			staging,
-			version.walk(() => false),
+		await withPresent(parts, projectId, (present) =>
+			fill(
+				staging,
+				version.walk(() => false),
+				present,
+			),
 		);
 		await workspace.documents.withReplaced("", () => staging.replaceAll("whole"));
 	} finally {
@@ -70,7 +72,22 @@ export async function restoreOne(
 	}
 }
 
-async function fill(staging: Staging, entries: AsyncIterable<TreeEntry>): Promise<void> {
+/** Runs work with what the project has at this moment. */
+async function withPresent(
+	{ volumes, openTwins }: RestoreParts,
+	projectId: string,
+	work: (present: FileTwins) => Promise<void>,
+): Promise<void> {
+	const { path, release } = await volumes.snapshot(projectId);
+	try {
+		const present = openTwins(path);
+		await work(present).finally(() => present.close());
+	} finally {
+		await release();
+	}
+}
+
+async function fill(staging: Staging, entries: AsyncIterable<TreeEntry>, present?: FileTwins): Promise<void> {
 	/** The first name of each file that has several. */
 	const shared = new Map<string, readonly Buffer[]>();
 	let count = 0;
@@ -83,7 +100,7 @@ async function fill(staging: Staging, entries: AsyncIterable<TreeEntry>): Promis
 		else {
 			const first = entry.sharedId === null ? undefined : shared.get(entry.sharedId);
 			if (first) staging.addName(path, first);
-			else await staging.addClone(path, entry);
+			else await staging.addClone(path, entry, await present?.find(entry));
 			if (entry.sharedId !== null && !first) shared.set(entry.sharedId, path);
 		}
 	}

@@ -4,6 +4,7 @@ import type { Logger } from "@repldock/service";
 import type { Checkpoints } from "../checkpoints/checkpoints.ts";
 import { compareTrees } from "../host/files/compare.ts";
 import { openProjectFiles } from "../host/files/project-files.ts";
+import { openTwins } from "../host/files/same-bytes.ts";
 import { openStaging } from "../host/files/staging.ts";
 import { walkPath, walkTree } from "../host/files/walk.ts";
 import type { RunnerId } from "../host/subordinate-ids.ts";
@@ -53,5 +54,6 @@ export async function startVersions(options: {
 			release: async () => release(),
 		}),
 		compare: compareTrees,
+		openTwins,
 	});
 }

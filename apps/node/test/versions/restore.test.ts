@@ -242,6 +242,24 @@ test("a restore takes no space for what it shares, goes beyond a quota that is h
 	await expect(writeFile(at("more"), randomBytes(60 * megabyte))).rejects.toMatchObject({ errno: -122 });
 });
 
+test("after a restore of a whole project the next checkpoint holds what has changed alone", async () => {
+	await writeFile(at("noise"), randomBytes(8 * megabyte));
+	await writeFile(at("tricky"), "12345678");
+	await utimes(at("tricky"), 1, 1);
+	const id = await rig.keep();
+	await writeFile(at("main.py"), "changed");
+	// Looks the same, and is not.
+	await writeFile(at("tricky"), "87654321");
+	await utimes(at("tricky"), 1, 1);
+	await rig.keep();
+	await restored(id);
+	expect([await read("main.py"), await read("tricky")]).toEqual(["print(1)\n", "12345678"]);
+	await rig.keep();
+	const last = cluster.chainOf(rig.projectId).at(-1);
+	expect(last).toMatchObject({ kind: "change", parent: expect.anything() });
+	expect(last?.bytes).toBeLessThan(megabyte / 4);
+});
+
 test("what needs more than the quota is not restored: not all, and not a part beside what is there", async () => {
 	rig = await start({ diskBytes: 100 * megabyte });
 	await mkdir(at("large"));

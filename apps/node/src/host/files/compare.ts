@@ -1,14 +1,11 @@
-import { closeSync, lstatSync, openSync, read, readlinkSync, type Stats } from "node:fs";
+import { closeSync, lstatSync, openSync, readlinkSync, type Stats } from "node:fs";
 import { opendir } from "node:fs/promises";
 import { setImmediate as otherWork } from "node:timers/promises";
-import { promisify } from "node:util";
 import type { FileChange, VersionChanges } from "@repldock/protocol";
 import { kindOf } from "./read.ts";
 import { descriptorPath, entryPathOf, openChildDirectory, openChildFile, ownNamePrefix } from "./resolve.ts";
+import { haveSameBytes, isSameTime } from "./same-bytes.ts";
 import { openFlags } from "./syscalls.ts";
-
-const readAsync = promisify(read);
-const chunkBytes = 128 * 1024;
 
 /** How much is looked at, and told, before the rest is left out. */
 export interface CompareLimits {
@@ -33,9 +30,6 @@ const usualLimits: CompareLimits = {
 
 /** Entries between which others have their turn. */
 const entriesAtATime = 256;
-
-/** Times that were carried over by a call that takes seconds as a number are this much off. */
-const sameTimeWithinMs = 0.01;
 
 /**
  * What differs between two trees that nobody changes meanwhile, by path. No link is followed, and nothing but ordinary
@@ -111,7 +105,7 @@ export async function compareTrees(
 		}
 		if (!is.isFile()) return false;
 		if (was.size !== is.size) return true;
-		if (Math.abs(was.mtimeMs - is.mtimeMs) < sameTimeWithinMs) return false;
+		if (isSameTime(was.mtimeMs, is.mtimeMs)) return false;
 		if (is.size > Math.min(limits.bytesOfOneFile, bytesLeft)) return true;
 		bytesLeft -= is.size;
 		return !(await withChildren(old, present, name, openChildFile, haveSameBytes));
@@ -144,19 +138,4 @@ async function withChildren<T>(
 	} finally {
 		closeSync(oldFd);
 	}
-}
-
-async function haveSameBytes(one: number, other: number): Promise<boolean> {
-	for (let at = 0; ; ) {
-		const [first, second] = await Promise.all([one, other].map((fd) => readChunk(fd, at)));
-		if (!first?.equals(second as Buffer)) return false;
-		if (first.length === 0) return true;
-		at += first.length;
-	}
-}
-
-async function readChunk(fd: number, at: number): Promise<Buffer> {
-	const chunk = Buffer.allocUnsafe(chunkBytes);
-	const { bytesRead } = await readAsync(fd, chunk, 0, chunk.length, at);
-	return chunk.subarray(0, bytesRead);
 }

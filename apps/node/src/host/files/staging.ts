@@ -156,12 +156,12 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 			}
 		}),
 
-		addClone: (whole, entry) =>
+		addClone: (whole, entry, twin = null) =>
 			withFileErrors(async () => {
 				const { directory, name } = split(whole);
 				const fd = createChildFile(directory, name);
 				await using(fd, async () => {
-					if (!(await using(entry.open(), (from) => shareBytes(fd, from)))) {
+					if (!(await using(twin ?? entry.open(), (from) => shareBytes(fd, from)))) {
 						const stretches = entry.data();
 						await writeStretches(fd, { ...entry, stretches }, readAll(entry, stretches));
 					}
