@@ -1,6 +1,6 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { type ObjectConfig, objectLocation, openObjectStore } from "@repldock/objects";
-import { consolePtyId } from "@repldock/protocol";
+import { consolePtyId, RepldockError } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
 import { createCheckpoints } from "./checkpoints/checkpoints.ts";
 import { collectGarbage } from "./checkpoints/garbage.ts";
@@ -36,7 +36,9 @@ import { createWakes } from "./sleep/wakes.ts";
 import { startNodeCertificates } from "./tls.ts";
 import { ensureImage, readToolchainEnvironment } from "./toolchain.ts";
 import { containerMetrics, startTraffic } from "./traffic/start.ts";
+import { createTurns } from "./transfer/turns.ts";
 import { startTransfers } from "./transfers.ts";
+import { startVersions } from "./versions/start.ts";
 import { readWelcome, type StoredWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
 import { removeDocuments } from "./workspace/documents/store.ts";
@@ -82,13 +84,17 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		stateFile: paths.checkpoints,
 		nodeId: () => welcome?.nodeId ?? null,
 		placement: (projectId) => placements.find(projectId),
-		writeDocuments: async (projectId) => (await workspaces.present(projectId)?.documents.saveAll()) ?? true,
+		writeDocuments,
 		manifest: manifests.manifest,
 		report: (durable) => control?.reportCheckpoints(durable),
 		onDurability: (projectId) => workspaces.present(projectId)?.durabilityChanged(),
 		log,
 	});
 	await checkpoints.recover();
+
+	async function writeDocuments(projectId: string): Promise<boolean> {
+		return (await workspaces.present(projectId)?.documents.saveAll()) ?? true;
+	}
 
 	const edge = createEdge({ socketPath: paths.edgeSocket, log });
 	const requests = createRequestLog({
@@ -120,6 +126,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		async forgetProject(projectId) {
 			// The holder may be down; what it holds ends with the container.
 			void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
+			await versions.forget(projectId);
 			await checkpoints.forget(projectId);
 			await removeDocuments(paths.documents, projectId);
 			await requests.remove(projectId);
@@ -189,13 +196,36 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	cleanup.push("workspaces", () => workspaces.close());
 
 	const runner = createRunner(workspaceDependencies, workspaces);
-	const transfers = await startTransfers({
+	const turns = createTurns();
+	const quota = (projectId: string) => {
+		const placement = placements.find(projectId);
+		if (placement) return placement.limits.diskBytes;
+		throw new RepldockError("not_placed_here", "This project is not on this server. Reload the page to find it.");
+	};
+	const versions = await startVersions({
+		store,
+		mountPoint: volumeStore(config, paths).mountPoint,
+		volumes,
+		owner,
+		checkpoints,
+		manifest: manifests.manifest,
+		workspaces,
+		ensureVolume: placements.ensureVolume,
+		writeDocuments,
+		quota,
+		turns,
+		log,
+	});
+	cleanup.push("versions", () => versions.close());
+	const { unfinished, ...transfers } = await startTransfers({
 		engine,
 		volumes,
 		owner,
 		workspaces,
 		workspaceDependencies,
 		ensureVolume: placements.ensureVolume,
+		freezeVersion: versions.freeze,
+		turns,
 		spoolDirectory: paths.spool,
 		log,
 	});
@@ -267,6 +297,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		traffic,
 		metrics: () => containerMetrics(placements, config.slots),
 		metricsToken: config.metricsToken,
+		versions,
 		...transfers,
 	});
 
@@ -293,6 +324,11 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		stopped.signal,
 	);
 	await placements.recover();
+	// A restore that was broken off had more than its project's quota.
+	for (const projectId of unfinished) {
+		if (!placements.find(projectId)) continue;
+		await volumes.setQuota(projectId, quota(projectId)).catch(reportTo(log, "a project's quota was not set again"));
+	}
 	network.watch();
 	// Containers may have ended while no agent looked.
 	const stoppedProjects = placements.projects().filter((projectId) => placements.life(projectId).state === "stopped");

@@ -224,6 +224,8 @@ test("the OpenAPI document names every route, and templates need no sign-in", as
 			"get /users",
 			"get /projects/{id}/traffic",
 			"post /projects/{id}/network-answer",
+			"get /projects/{id}/versions",
+			"patch /projects/{id}/versions/{version}",
 			"get /nodes/{id}/traffic",
 			"post /admin/projects/{id}/network-restriction",
 			"delete /admin/projects/{id}/network-restriction",

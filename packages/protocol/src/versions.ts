@@ -9,7 +9,7 @@ import { ProjectPath } from "./workspace.ts";
  * The site knows which there are (`/api/v1/projects/<id>/versions`), a node has their files
  * (`<gateway>/projects/<id>/versions`):
  *
- *   site     GET   /versions?before=&named=1        → VersionList, the newest first
+ *   site     GET   /versions?before=&named=1&limit= → VersionList, the newest first
  *   site     PATCH /versions/<version>              ChangeVersion → Version
  *   gateway  POST  /versions                        SaveVersion → Version: the files as they are now, durable
  *   gateway  GET   /versions/<version>/files?path=  → DirectoryListing
@@ -47,7 +47,10 @@ export const ChangeVersion = z.object({ name: VersionName.nullable() });
 
 export const FileChange = z.object({
 	path: ProjectPath,
-	/** What happened to it since the version; of an added or removed folder only the folder itself is told. */
+	/**
+	 * What happened to it since the version; of an added or removed folder only the folder itself is told. What is of another
+	 * kind now is told twice: as removed, then as added.
+	 */
 	change: z.enum(["added", "removed", "modified"]),
 	kind: z.enum(["file", "directory", "link", "other"]),
 });

@@ -7,9 +7,6 @@ import { CommandError, runCommand } from "@repldock/service";
 import type { SentSnapshot, SnapshotName, Snapshots } from "../host.ts";
 import { changeCounts, removeStaleCounters, snapshotSubvolume } from "./btrfs.ts";
 
-/** Beside the volumes and on their file system; containers see their own volume alone. */
-const directoryName = ".checkpoints";
-
 const volumePattern = /^[0-9a-f-]{36}$/;
 const snapshotPattern = /^\.checkpoints\/([0-9a-f-]{36})\/(\d+\.\d+)$/;
 const pathsPerCommand = 500;
@@ -23,8 +20,9 @@ const stderrMostLength = 4_000;
 /**
  * Snapshots of the volumes below `mountPoint`, each at `.checkpoints/<project>/<name>`. What is being received is there
  * too but not read-only yet; the caller knows which names are whole.
+ * @param directoryName where they are: beside the volumes and on their file system; containers see their own volume alone.
  */
-export function createSnapshots(mountPoint: string): Snapshots {
+export function createSnapshots(mountPoint: string, directoryName = ".checkpoints"): Snapshots {
 	let staleCounters = 0;
 
 	const directory = (projectId: string) => {

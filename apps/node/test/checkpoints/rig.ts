@@ -63,7 +63,7 @@ export async function startCluster() {
 		return placement;
 	}
 
-	/** As the site finds it: from the latest checkpoint back to the full one. */
+	/** As the site finds it: from the latest checkpoint, or this one, back to the full one. */
 	function chainOf(projectId: string, version?: { generation: number; sequence: number }): Checkpoint[] {
 		const own = [...recorded.values()].filter((checkpoint) => checkpoint.projectId === projectId);
 		const latest = own.toSorted((a, b) => a.sequence - b.sequence).at(-1);
@@ -144,6 +144,8 @@ export async function startCluster() {
 		directory,
 		template,
 		store: folder,
+		/** What nodes have in place of the store; see `breakStore`. */
+		faultyStore: proxy(faulty),
 		recorded,
 		placements,
 		place,

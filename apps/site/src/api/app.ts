@@ -16,6 +16,7 @@ import { answerError, problemResponse } from "./problems.ts";
 import { projectRoutes } from "./projects.ts";
 import { templateRoutes } from "./templates.ts";
 import { trafficRoutes } from "./traffic.ts";
+import { versionRoutes } from "./versions.ts";
 import { visitRoutes } from "./visits.ts";
 import { welcomeRoutes } from "./welcome.ts";
 import { workspaceRoutes } from "./workspace.ts";
@@ -60,6 +61,7 @@ export function createApi(parts: ApiParts) {
 		administrationRoutes(parts),
 		alwaysOnRoutes(parts),
 		trafficRoutes(parts),
+		versionRoutes(parts),
 	];
 	for (const group of groups) version1.route("/", group);
 	app.route("/api/v1", version1);

@@ -6,6 +6,8 @@ export interface VersionTimes {
 	readonly allMs: number;
 	readonly hourlyMs: number;
 	readonly dailyMs: number;
+	/** For how long what a restore replaced, and what a node had that lost the project, is kept whatever the others say. */
+	readonly undoMs: number;
 }
 
 /** What a node reports one by one must not be thinned out before the next one, which builds on it. */
@@ -25,6 +27,7 @@ export async function thinCheckpoints(database: Database, times: VersionTimes): 
 			SELECT checkpoint_project_id AS project_id, generation, sequence FROM durable_checkpoints
 			UNION SELECT project_id, generation, sequence FROM living
 				WHERE name IS NOT NULL OR taken_at > ${youngerThan(times.allMs)} OR recorded_at > ${youngerThan(settlesMs)}
+					OR ((kind = 'before-restore' OR recovered) AND recorded_at > ${youngerThan(times.undoMs)})
 			UNION (SELECT DISTINCT ON (project_id, date_trunc('hour', taken_at)) project_id, generation, sequence
 				FROM living WHERE taken_at > ${youngerThan(times.hourlyMs)}
 				ORDER BY project_id, date_trunc('hour', taken_at), taken_at DESC)
