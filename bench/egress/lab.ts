@@ -15,6 +15,7 @@ import {
 	restoreSharedLimits,
 	sharedLimitsDirectory,
 } from "../../apps/node/src/host/shared-limits.ts";
+import { createFilter } from "../../apps/node/src/network/filter/filter.ts";
 import { type ContainerNetwork, createContainerNetwork } from "../../apps/node/src/network/network.ts";
 import type { ShapingOptions } from "../../apps/node/src/network/shaping/objects.ts";
 import { createShaping } from "../../apps/node/src/network/shaping/shaping.ts";
@@ -77,7 +78,8 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 	await runCommand("ip", ["link", "set", "dev", outside, "up"]);
 	await runCommand("ip", ["-n", namespace, "address", "add", `${internet.address}/24`, "dev", "eth0"]);
 	await runCommand("ip", ["-n", namespace, "link", "set", "dev", "eth0", "up"]);
-	await createNetwork({ ...machine.networkOptions, egress: "open" }).ensure();
+	const filterOptions = { ...machine.networkOptions, egress: "open" as const, log };
+	await createNetwork(filterOptions).ensure();
 
 	const options: ShapingOptions = {
 		device: `rdi${id}`,
@@ -93,7 +95,7 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 		const shaping = createShaping(options);
 		const findCableHere = (pid: number) => findCable(pid, machine.networkOptions.bridge);
 		return createContainerNetwork({
-			parts: [shaping],
+			parts: [shaping, createFilter(filterOptions)],
 			traffic: shaping,
 			subnet: options.subnet,
 			findCable: findCableHere,
@@ -104,9 +106,9 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 	const containers: StartedContainer[] = [];
 	let network = open();
 	const seat = (index: number, ownerId?: string) => {
-		const { id, pid, address, specification } = containers[index] as StartedContainer;
+		const { id, pid, address, hardwareAddress, specification } = containers[index] as StartedContainer;
 		const placement = placementOf(specification.projectId, ownerId ?? specification.projectId);
-		return { container: { containerId: id, pid, address }, placement };
+		return { container: { containerId: id, pid, address, hardwareAddress }, placement };
 	};
 	const attach = (index: number, ownerId?: string) => {
 		const { container, placement } = seat(index, ownerId);

@@ -18,7 +18,6 @@ import { removeShapingDevices } from "./host/shaping-devices.ts";
 import { raiseSharedLimits, restoreSharedLimits, sharedLimitsDirectory } from "./host/shared-limits.ts";
 import { chooseSubnet, gatewayAddress } from "./host/subnet.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "./host/volume-mount.ts";
-import type { Engine } from "./host.ts";
 import { networkOptions, prepareNames, type ResolverPlan } from "./machine-network.ts";
 import { startNodeFilter } from "./network/filter/start.ts";
 import { createContainerNetwork } from "./network/network.ts";
@@ -169,11 +168,11 @@ async function shapingOptions(config: NodeConfig, paths: NodePaths, subnet: stri
 }
 
 /** The network of this node's containers; `prepareMachine` has made what it stands on. */
-export async function openContainerNetwork(config: NodeConfig, paths: NodePaths, engine: Engine, log: Logger) {
+export async function openContainerNetwork(config: NodeConfig, paths: NodePaths, log: Logger) {
 	const subnet = await readSubnet(paths);
 	if (!subnet) throw new Error("The containers have no subnet yet; the machine was not prepared.");
 	const shaping = config.shaping === "on" ? createShaping(await shapingOptions(config, paths, subnet)) : null;
-	const filter = await startNodeFilter({ ...(await networkOptions(config, paths, subnet)), engine, log });
+	const filter = await startNodeFilter({ ...(await networkOptions(config, paths, subnet)), log });
 	const network = createContainerNetwork({
 		// What is let out is shaped already.
 		parts: shaping ? [shaping, filter] : [filter],

@@ -1,5 +1,6 @@
 import { CommandError, runCommand } from "@repldock/service";
 import { z } from "zod";
+import { ConversationError, createConversation } from "./conversation.ts";
 
 /**
  * The kernel's traffic control by `tc -batch`: one process for any number of changes. Classes are read as text, for
@@ -54,6 +55,31 @@ export interface HtbClass {
 /** Makes changes in turn and stops at the first that fails. @returns what lines with `show` printed. */
 export function changeTraffic(lines: readonly string[]): Promise<string> {
 	return runCommand("tc", ["-statistics", "-batch", "-"], { input: `${lines.join("\n")}\n` });
+}
+
+const failure = /^Command failed /m;
+const conversation = createConversation({
+	program: "tc",
+	arguments: ["-statistics", "-force", "-batch", "-"],
+	complaint: (word) => new RegExp(`Object "${word}" is unknown.*\\nCommand failed .*\\n`),
+});
+
+/**
+ * As `changeTraffic` by a `tc` that runs already, which goes on after a line that fails.
+ * @throws CommandError when one failed; its `stderr` holds all that was printed.
+ */
+export async function changeTrafficAtOnce(lines: readonly string[]): Promise<string> {
+	let printed: string;
+	try {
+		printed = await conversation.say(lines.join("\n"));
+	} catch (error) {
+		if (error instanceof ConversationError) return changeTraffic(lines);
+		throw error;
+	}
+	if (!failure.test(printed)) return printed;
+	// It may know a device by a number that it had before it was made anew.
+	conversation.renew();
+	throw new CommandError("tc -batch", null, printed, undefined);
 }
 
 /** All queueing disciplines of this network namespace. */

@@ -9,6 +9,7 @@ export interface ConnectedContainer {
 	/** Host process id of its first process. */
 	pid: number;
 	address: string;
+	hardwareAddress: string;
 }
 
 /** The containers' network as a whole: who is in it, and that the kernel holds what they are to have. */
@@ -36,7 +37,6 @@ export interface ContainerNetwork extends TrafficSource {
 }
 
 export interface ContainerNetworkOptions {
-	/** In the order in which a member is attached. */
 	parts: readonly NetworkPart[];
 	/** Of the part that shapes, when there is one. */
 	traffic: {
@@ -72,7 +72,7 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 	}
 
 	async function toMember(container: ConnectedContainer, placement: DesiredPlacement): Promise<Member> {
-		const { containerId, address, pid } = container;
+		const { containerId, address, hardwareAddress, pid } = container;
 		return {
 			projectId: placement.projectId,
 			ownerId: placement.owner.id,
@@ -80,18 +80,27 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 			// The address tells it, so that every agent finds the same one.
 			number: addressNumber(address) & mask,
 			address,
+			hardwareAddress,
 			interfaceName: await options.findCable(pid),
 			policy: placement.network,
 		};
 	}
 
+	/** The parts side by side; the first failure is told once all are done, so that none still works on what is undone. */
+	async function attachTo(member: Member): Promise<void> {
+		const results = await Promise.allSettled(parts.map((part) => part.attach(member)));
+		for (const result of results) if (result.status === "rejected") throw result.reason;
+	}
+
 	async function takeAway(member: Member): Promise<void> {
 		members.delete(member.projectId);
-		for (const part of parts.toReversed()) {
-			await part.detach(member).catch((error: unknown) => {
-				log.error({ err: error, projectId: member.projectId, part: part.name }, "a container's network was kept");
-			});
-		}
+		await Promise.all(
+			parts.map((part) =>
+				part.detach(member).catch((error: unknown) => {
+					log.error({ err: error, projectId: member.projectId, part: part.name }, "a container's network was kept");
+				}),
+			),
+		);
 		const last = traffic?.last(member.projectId);
 		if (last) for (const listener of listeners) listener(member.projectId, last);
 	}
@@ -124,7 +133,7 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 				await makeRoom(member);
 				members.set(member.projectId, member);
 				try {
-					for (const part of parts) await part.attach(member);
+					await attachTo(member);
 				} catch (error) {
 					await takeAway(member);
 					throw error;
@@ -152,7 +161,7 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 				if (!member || JSON.stringify(member.policy) === JSON.stringify(network)) return;
 				const changed = { ...member, policy: network };
 				members.set(projectId, changed);
-				for (const part of parts) await part.attach(changed);
+				await attachTo(changed);
 			}),
 
 		async ending(projectId) {

@@ -10,6 +10,8 @@ export interface Member {
 	number: number;
 	/** IPv4 address on the node's bridge. */
 	address: string;
+	/** MAC address of its end of the cable, as the engine gave it. */
+	hardwareAddress: string;
 	/** The node's end of the container's cable. */
 	interfaceName: string;
 	policy: NetworkPolicy;

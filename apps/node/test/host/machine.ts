@@ -45,6 +45,7 @@ export interface StartedContainer {
 	id: string;
 	pid: number;
 	address: string;
+	hardwareAddress: string;
 	specification: ContainerSpecification;
 }
 
@@ -127,8 +128,9 @@ async function startContainer(
 	const { id } = await engine.createContainer(specification);
 	await engine.startContainer(id);
 	const status = await engine.inspectContainer(id);
-	if (!status?.address) throw new Error("The container has no address.");
-	return { id, pid: status.pid, address: status.address, specification };
+	if (!status?.address || !status.hardwareAddress) throw new Error("The container has no address.");
+	const { pid, address, hardwareAddress } = status;
+	return { id, pid, address, hardwareAddress, specification };
 }
 
 /** Runs a command in a container to its end. Output of both streams, the multiplexing taken off. */

@@ -46,13 +46,7 @@ beforeAll(async () => {
 		},
 	};
 	await createNetwork(options).ensure();
-	filter = createFilter({
-		...options,
-		async hardwareAddress(id) {
-			return (await machine.engine.inspectContainer(id))?.hardwareAddress ?? "";
-		},
-		log,
-	});
+	filter = createFilter({ ...options, log });
 	for (const number of [1, 2]) {
 		const container = await machine.startContainer();
 		containers.set(await attachable(container, number), container);

@@ -230,6 +230,16 @@ test("what cannot be attached is not a member, and stands in nobody's way", asyn
 	expect(await network.repair()).toEqual([]);
 });
 
+test("a container whose address ends with 0 is as right as any other", async () => {
+	const [, second, third = "0"] = cables.gateway.split(".");
+	const base = Number(third) & 252;
+	cables.options.subnet = `198.${second}.${base}.0/22`;
+	const { all, network } = await open(1);
+	const [cable] = all as [(typeof all)[0]];
+	await network.attach({ ...container(cable), address: `198.${second}.${base + 1}.0` }, placement("p"));
+	expect(await network.repair()).toEqual([]);
+});
+
 test("two nodes on one machine do not touch each other", async () => {
 	const { all, network } = await open(1);
 	await network.attach(container(all[0] as (typeof all)[0]), placement("p"));

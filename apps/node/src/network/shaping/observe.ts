@@ -82,7 +82,8 @@ function noteTables(objects: Map<string, Observed>, filters: readonly Filter[], 
 		const value = options.match.value.padStart(8, "0");
 		const shown = options.match.mask === "ffffffff" ? value : value.slice(0, 4);
 		const line = `filter del dev ${device} parent 1: protocol ${protocol} pref ${pref} handle ${options.fh} u32`;
-		objects.set(filterKey(device, options.fh), {
+		// Of bucket 0 only the colons are shown.
+		objects.set(filterKey(device, options.fh.replace("::", ":0:")), {
 			shape: `${options.flowid} ${shown}`,
 			removal: { order: 0, line, goesWith: null },
 		});

@@ -1,7 +1,13 @@
 import { CommandError } from "@repldock/service";
 import { readReceived } from "../../host/cables.ts";
 import { ensureShapingDevices, removeShapingDevices } from "../../host/shaping-devices.ts";
-import { changeTraffic, type HtbClass, parseClasses, readClasses } from "../../host/traffic-control.ts";
+import {
+	changeTraffic,
+	changeTrafficAtOnce,
+	type HtbClass,
+	parseClasses,
+	readClasses,
+} from "../../host/traffic-control.ts";
 import type { Member, NetworkPart, Shares, TrafficCounters } from "../parts.ts";
 import { createGroups } from "./groups.ts";
 import {
@@ -106,7 +112,7 @@ export function createShaping(options: ShapingOptions): Shaping {
 	/** By the whole plan, when the short way does not fit what is there. */
 	async function changeOrMend(lines: readonly string[], interfaceName: string): Promise<void> {
 		try {
-			await changeTraffic(lines);
+			await changeTrafficAtOnce(lines);
 		} catch (error) {
 			if (!(error instanceof CommandError)) throw error;
 			await mend(interfaceName);
@@ -184,10 +190,10 @@ export function createShaping(options: ShapingOptions): Shaping {
 			];
 			let classes: HtbClass[];
 			try {
-				classes = parseClasses(await changeTraffic(lines));
+				classes = parseClasses(await changeTrafficAtOnce(lines));
 			} catch (error) {
 				if (!(error instanceof CommandError)) throw error;
-				classes = await readClasses(device);
+				classes = [...(await readClasses(device)), ...parseClasses(error.stderr)];
 				await mend();
 			}
 			lasts.set(projectId, countersOf(placed, byId(classes)));
