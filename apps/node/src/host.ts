@@ -28,10 +28,7 @@ export interface Engine {
 	 * @param meanwhile what else must be done before its first program; unless it is gone already.
 	 * @returns what it is then; null when it is gone already.
 	 */
-	startContainer(
-		id: string,
-		meanwhile?: (status: ContainerStatus) => Promise<void>,
-	): Promise<ContainerStatus | null>;
+	startContainer(id: string, meanwhile?: (status: ContainerStatus) => Promise<void>): Promise<ContainerStatus | null>;
 	/** TERM, then KILL after the given time. Harmless when it does not run or does not exist. */
 	stopContainer(id: string, timeoutMs: number): Promise<void>;
 	pauseContainer(id: string): Promise<void>;

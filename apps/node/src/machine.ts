@@ -13,6 +13,7 @@ import {
 	prepareEngine,
 	releaseEngine,
 } from "./host/engine-process.ts";
+import { followKernel } from "./host/kernel-news.ts";
 import { createNetwork } from "./host/network.ts";
 import { removeShapingDevices } from "./host/shaping-devices.ts";
 import { raiseSharedLimits, restoreSharedLimits, sharedLimitsDirectory } from "./host/shared-limits.ts";
@@ -179,6 +180,7 @@ export async function openContainerNetwork(config: NodeConfig, paths: NodePaths,
 		traffic: shaping,
 		subnet,
 		findCable: (pid) => findCable(pid, paths.bridge),
+		follow: (onNews) => followKernel(onNews, log),
 		log,
 	});
 	return {

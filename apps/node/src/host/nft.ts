@@ -35,6 +35,9 @@ export async function applyLines(lines: readonly string[]): Promise<void> {
 	if (printed.trim() !== "") throw new CommandError("nft --interactive", null, printed, undefined);
 }
 
+/** Whether this is the process by which `applyLines` works. */
+export const appliesLines = (pid: number): boolean => conversation.pid() === pid;
+
 /** Both tables of this name as JSON. @returns null when one of them is missing. */
 export async function listTables(table: string): Promise<string | null> {
 	try {

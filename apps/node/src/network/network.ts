@@ -1,6 +1,8 @@
 import type { DesiredPlacement } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
+import type { KernelNews } from "../host/kernel-news.ts";
 import type { Member, NetworkPart, Shares, TrafficCounters, TrafficSource } from "./parts.ts";
+import { createRepairs } from "./repairs.ts";
 import { addressNumber, hostMask } from "./shaping/objects.ts";
 
 /** A container as those who run it know it. */
@@ -31,7 +33,7 @@ export interface ContainerNetwork extends TrafficSource {
 	repair(): Promise<string[]>;
 	/** How many differences were mended since the agent started, by part. */
 	repairs(): ReadonlyMap<NetworkPart["name"], number>;
-	/** Repairs from time to time until `close`, which waits for one that is under way. */
+	/** Repairs when the kernel tells of a change, and from time to time, until `close`, which waits for what is under way. */
 	watch(): void;
 	close(): Promise<void>;
 }
@@ -49,11 +51,11 @@ export interface ContainerNetworkOptions {
 	subnet: string;
 	/** The node's end of a container's cable, by the process id of its first process. */
 	findCable(pid: number): Promise<string>;
+	/** Tells of changes in the kernel until the call that it returns; see host/kernel-news.ts. */
+	follow?(onNews: (news: KernelNews) => void): () => Promise<void>;
 	log: Logger;
 	repairEveryMs?: number;
 }
-
-const defaultRepairEveryMs = 30_000;
 
 export function createContainerNetwork(options: ContainerNetworkOptions): ContainerNetwork {
 	const { parts, traffic, log } = options;
@@ -61,7 +63,6 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 	const listeners: ((projectId: string, counters: TrafficCounters) => void)[] = [];
 	const repairs = new Map<NetworkPart["name"], number>();
 	const mask = hostMask(options.subnet);
-	let timer: NodeJS.Timeout | undefined;
 	let queue: Promise<unknown> = Promise.resolve();
 
 	/** One change of the kernel at a time. */
@@ -70,6 +71,9 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 		queue = result.catch(() => undefined);
 		return result;
 	}
+
+	/** As `inTurn`; the kernel is about to tell of it. */
+	const change = <T>(work: () => Promise<T>): Promise<T> => inTurn(() => work().finally(repairing.changed));
 
 	async function toMember(container: ConnectedContainer, placement: DesiredPlacement): Promise<Member> {
 		const { containerId, address, hardwareAddress, pid } = container;
@@ -123,12 +127,21 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 			for (const sentence of mended) log.warn({ part: part.name, difference: sentence }, "the network was mended");
 			sentences.push(...mended);
 		}
+		if (sentences.length > 0) repairing.changed();
 		return sentences;
 	}
 
+	const repairing = createRepairs({
+		repair: () => inTurn(repairNow),
+		concerns: (news) => parts.map((part) => part.concerns(news)),
+		...(options.follow ? { follow: options.follow } : {}),
+		...(options.repairEveryMs === undefined ? {} : { everyMs: options.repairEveryMs }),
+		log,
+	});
+
 	return {
 		attach: (container, placement) =>
-			inTurn(async () => {
+			change(async () => {
 				const member = await toMember(container, placement);
 				await makeRoom(member);
 				members.set(member.projectId, member);
@@ -141,7 +154,7 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 			}),
 
 		adopt: (containers) =>
-			inTurn(async () => {
+			change(async () => {
 				const failed: string[] = [];
 				for (const { container, placement } of containers) {
 					try {
@@ -156,7 +169,7 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 			}),
 
 		policyChanged: ({ projectId, network }) =>
-			inTurn(async () => {
+			change(async () => {
 				const member = members.get(projectId);
 				if (!member || JSON.stringify(member.policy) === JSON.stringify(network)) return;
 				const changed = { ...member, policy: network };
@@ -169,7 +182,7 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 		},
 
 		detach: (projectId) =>
-			inTurn(async () => {
+			change(async () => {
 				const member = members.get(projectId);
 				if (member) await takeAway(member);
 			}),
@@ -177,16 +190,10 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 		repair: () => inTurn(repairNow),
 		repairs: () => repairs,
 
-		watch() {
-			timer ??= setInterval(() => {
-				void inTurn(repairNow).catch((error: unknown) => {
-					log.error({ err: error }, "the containers' network could not be looked at; it is tried again");
-				});
-			}, options.repairEveryMs ?? defaultRepairEveryMs);
-		},
+		watch: repairing.begin,
 
 		async close() {
-			clearInterval(timer);
+			await repairing.end();
 			await queue;
 		},
 

@@ -10,7 +10,7 @@ import {
 } from "../../host/filter-tables.ts";
 import { type FilterOptions, filterScript, removeScript } from "../../host/network-filter.ts";
 import { refusalReasons, refusalSet } from "../../host/network-refusals.ts";
-import { applyLines, applyScript, ensureTables, listTables, wantedBase } from "../../host/nft.ts";
+import { appliesLines, applyLines, applyScript, ensureTables, listTables, wantedBase } from "../../host/nft.ts";
 import type { Member, NetworkPart, RefusalReason } from "../parts.ts";
 import { elementsOf, markOf } from "./elements.ts";
 
@@ -42,6 +42,8 @@ export function createFilter(options: FilterOptions & { log: Logger }): Filter {
 	const script = filterScript(options);
 	const members = new Map<string, Member>();
 	let remakes = 0;
+	/** Whether the change that the kernel is telling of, line by line, is one of these tables. */
+	let isTold = false;
 	/** Changes are applied one after another: each is worked out from the state that the last one left. */
 	let last: Promise<unknown> = Promise.resolve();
 
@@ -149,6 +151,19 @@ export function createFilter(options: FilterOptions & { log: Logger }): Filter {
 					...surplus.map((element) => `The packet filter had ${elementText(element)} too much.`),
 				];
 			}),
+
+		concerns({ from, line }) {
+			if (from !== "filter") return null;
+			if (line === "") return "gone";
+			const end = /^# new generation \d+ by process (\d+)/.exec(line);
+			if (!end) {
+				isTold ||= line.split(" ").includes(table);
+				return null;
+			}
+			const wasTold = isTold;
+			isTold = false;
+			return wasTold && !appliesLines(Number(end[1])) ? "gone" : null;
+		},
 
 		async release() {
 			await inTurn(() => applyScript(removeScript(table)));

@@ -10,6 +10,7 @@ import {
 } from "../../host/traffic-control.ts";
 import type { Member, NetworkPart, Shares, TrafficCounters } from "../parts.ts";
 import { createGroups } from "./groups.ts";
+import { concernsShaping } from "./news.ts";
 import {
 	floorOf,
 	groupObjects,
@@ -206,6 +207,11 @@ export function createShaping(options: ShapingOptions): Shaping {
 			for (const { member } of groups.placed()) if (!kept.has(member.projectId)) groups.remove(member.projectId);
 			for (const member of members) groups.place(member, classes);
 			return mend();
+		},
+
+		concerns: ({ from, line }) => {
+			if (from === "filter") return null;
+			return line === "" ? "gone" : concernsShaping(line, options, groups.placed());
 		},
 
 		async release() {
