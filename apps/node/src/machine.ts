@@ -23,6 +23,7 @@ import { networkOptions, prepareNames, type ResolverPlan } from "./machine-netwo
 import { startNodeFilter } from "./network/filter/start.ts";
 import { createContainerNetwork } from "./network/network.ts";
 import type { ShapingOptions } from "./network/shaping/objects.ts";
+import { removeShaping } from "./network/shaping/remove.ts";
 import { createShaping } from "./network/shaping/shaping.ts";
 import { readSubnet, rememberSubnet } from "./subnet-file.ts";
 import { planEdgeTls } from "./tls.ts";
@@ -53,7 +54,7 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 	await rememberSubnet(paths, subnet);
 	await createNetwork(await networkOptions(config, paths, subnet)).ensure();
 	if (config.shaping === "on") await createShaping(await shapingOptions(config, paths, subnet)).ensure();
-	else await removeShapingDevices([paths.shapingDevice, paths.strayDevice]);
+	else await removeShaping(paths.bridge, { device: paths.shapingDevice, strayDevice: paths.strayDevice });
 	await raiseSharedLimits(sharedLimitsDirectory, paths.instance);
 	const { store, mountPoint } = volumeStore(config, paths);
 	await mountVolumes(store, mountPoint);
@@ -173,6 +174,8 @@ export async function openContainerNetwork(config: NodeConfig, paths: NodePaths,
 	const subnet = await readSubnet(paths);
 	if (!subnet) throw new Error("The containers have no subnet yet; the machine was not prepared.");
 	const shaping = config.shaping === "on" ? createShaping(await shapingOptions(config, paths, subnet)) : null;
+	// Containers may run on that an agent with another configuration started.
+	if (!shaping) await removeShaping(paths.bridge, { device: paths.shapingDevice, strayDevice: paths.strayDevice });
 	const filter = await startNodeFilter({ ...(await networkOptions(config, paths, subnet)), log });
 	const network = createContainerNetwork({
 		// What is let out is shaped already.

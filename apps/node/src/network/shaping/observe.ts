@@ -46,7 +46,11 @@ export async function observe(options: ShapingOptions, interfaceNames: readonly 
 function noteQdisc(objects: Map<string, Observed>, qdisc: Qdisc, device: string) {
 	const { kind, dev, handle, parent, root, options = {} } = qdisc;
 	if (kind === "ingress") objects.set(qdiscKey(dev, handle), { shape: "ingress" });
-	if (kind === "tbf") objects.set(qdiscKey(dev, handle), { shape: `tbf ${String(options.rate)}` });
+	if (kind === "tbf") {
+		// An earlier agent may have limited what containers receive.
+		const removal = { order: 0, line: `qdisc del dev ${dev} root`, goesWith: null };
+		objects.set(qdiscKey(dev, handle), { shape: `tbf ${String(options.rate)}`, removal });
+	}
 	if (dev !== device) return;
 	if (kind === "htb") {
 		const place = root ? String(options.default) : parent;
