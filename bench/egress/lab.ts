@@ -33,6 +33,8 @@ export interface Lab {
 	restartAgent(): Promise<void>;
 	attach(index: number, ownerId?: string): Promise<void>;
 	detach(index: number): Promise<void>;
+	/** In force when it settles. */
+	setMode(index: number, mode: "open" | "closed"): Promise<void>;
 	/** The node's end of the container's cable. */
 	cable(pid: number): Promise<string>;
 	/** Lets all containers send past the shaper, until the next repair. */
@@ -117,11 +119,13 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 	while (containers.length < count) {
 		const wanted = Math.min(4, count - containers.length);
 		const started = await Promise.all(Array.from({ length: wanted }, () => machine.startContainer()));
-		for (const container of started) {
-			containers.push(container);
-			await attach(containers.length - 1);
-			await startProgram(container.id);
-		}
+		const first = containers.push(...started) - started.length;
+		await Promise.all(
+			started.map(async ({ id }, index) => {
+				await attach(first + index);
+				await startProgram(id);
+			}),
+		);
 		if (containers.length % 100 < 4) say(`${containers.length} containers`);
 	}
 
@@ -161,6 +165,10 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 		},
 		attach,
 		detach: (index) => network.detach((containers[index] as StartedContainer).specification.projectId),
+		setMode(index, mode) {
+			const { placement } = seat(index);
+			return network.policyChanged({ ...placement, network: { ...openNetwork, mode } });
+		},
 		cable: (pid) => findCable(pid, machine.networkOptions.bridge),
 		async unshape() {
 			const cables = await Promise.all(containers.map(({ pid }) => findCable(pid, machine.networkOptions.bridge)));

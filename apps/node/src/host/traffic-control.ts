@@ -97,6 +97,9 @@ export async function readClasses(device: string): Promise<HtbClass[]> {
 	}
 }
 
+/** What was shown of each place when it was last looked at; nearly all of it is the same the next time. */
+let lastShown = new Map<string, { text: string; filters: Filter[] }>();
+
 /**
  * Filters of many places at once, each such as `dev eth0 ingress` or `dev eth0 parent 1:`.
  * @throws Error when one of the devices went away meanwhile; a later look succeeds.
@@ -107,7 +110,12 @@ export async function readFilters(places: readonly string[]): Promise<Filter[][]
 	const output = await runCommand("tc", ["-json", "-batch", "-"], { input });
 	const lists = output.split("\n").filter((line) => line.startsWith("["));
 	if (lists.length !== places.length) throw new Error("tc did not show the filters of all places it was asked for");
-	return lists.map((line) => z.array(Filter).parse(JSON.parse(line)));
+	const shown = lists.map((text, index) => {
+		const last = lastShown.get(places[index] ?? "");
+		return last?.text === text ? last : { text, filters: z.array(Filter).parse(JSON.parse(text)) };
+	});
+	lastShown = new Map(shown.map((each, index) => [places[index] ?? "", each]));
+	return shown.map(({ filters }) => filters);
 }
 
 const classPattern =

@@ -57,6 +57,9 @@ export interface ContainerNetworkOptions {
 	repairEveryMs?: number;
 }
 
+/** Differences of one repair that stand in the log, by part. */
+const mostTold = 20;
+
 export function createContainerNetwork(options: ContainerNetworkOptions): ContainerNetwork {
 	const { parts, traffic, log } = options;
 	const members = new Map<string, Member>();
@@ -120,15 +123,25 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 	}
 
 	async function repairNow(): Promise<string[]> {
-		const sentences: string[] = [];
-		for (const part of parts) {
-			const mended = await part.repair([...members.values()]);
+		const present = [...members.values()];
+		const results = await Promise.allSettled(parts.map((part) => part.repair(present)));
+		const sentences = parts.flatMap((part, index) => {
+			const result = results[index];
+			const mended = result?.status === "fulfilled" ? result.value : [];
 			repairs.set(part.name, (repairs.get(part.name) ?? 0) + mended.length);
-			for (const sentence of mended) log.warn({ part: part.name, difference: sentence }, "the network was mended");
-			sentences.push(...mended);
-		}
+			tellOf(part.name, mended);
+			return mended;
+		});
 		if (sentences.length > 0) repairing.changed();
+		for (const result of results) if (result.status === "rejected") throw result.reason;
 		return sentences;
+	}
+
+	/** A device that is gone took thousands of things with it; some of them tell the story. */
+	function tellOf(part: NetworkPart["name"], mended: readonly string[]) {
+		for (const difference of mended.slice(0, mostTold)) log.warn({ part, difference }, "the network was mended");
+		const others = mended.length - mostTold;
+		if (others > 0) log.warn({ part, others }, "the network was mended in more places");
 	}
 
 	const repairing = createRepairs({

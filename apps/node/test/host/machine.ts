@@ -103,7 +103,11 @@ export async function startMachine(): Promise<Machine> {
 }
 
 async function removeContainers(engine: Engine): Promise<void> {
-	for (const { id } of await engine.listContainers()) await engine.removeContainer(id);
+	const ids = (await engine.listContainers()).map(({ id }) => id);
+	const work = async () => {
+		for (let id = ids.pop(); id; id = ids.pop()) await engine.removeContainer(id);
+	};
+	await Promise.all([work(), work(), work(), work()]);
 }
 
 async function startContainer(

@@ -95,17 +95,33 @@ function noteTables(objects: Map<string, Observed>, filters: readonly Filter[], 
 	if (filters.length > 0) objects.set(filterKey(device, "tables"), { shape: tables.sort().join(", ") });
 }
 
+/** Written out once for lists that did not change since the last look. */
+const written = new WeakMap<readonly Filter[], string>();
+
+function shapeOnce(filters: readonly Filter[], write: (filters: readonly Filter[]) => string): string {
+	const shape = written.get(filters) ?? write(filters);
+	written.set(filters, shape);
+	return shape;
+}
+
 function noteProgram(objects: Map<string, Observed>, filters: readonly Filter[], device: string, handle: string) {
-	const programs = filters.flatMap(({ options }) => (options?.bytecode ? [bytecode(options.bytecode.insns)] : []));
-	if (filters.length > 0) objects.set(filterKey(device, handle), { shape: programs.join(" and ") });
+	if (filters.length > 0) objects.set(filterKey(device, handle), { shape: shapeOnce(filters, writePrograms) });
+}
+
+function writePrograms(filters: readonly Filter[]): string {
+	return filters.flatMap(({ options }) => (options?.bytecode ? [bytecode(options.bytecode.insns)] : [])).join(" and ");
 }
 
 function noteCable(objects: Map<string, Observed>, filters: readonly Filter[], cable: string) {
+	if (filters.length > 0) objects.set(filterKey(cable, "cable"), { shape: shapeOnce(filters, writeSteps) });
+}
+
+function writeSteps(filters: readonly Filter[]): string {
 	const steps = filters.flatMap(({ pref, options }) => {
 		const to = options?.actions?.map(({ to_dev }) => to_dev).join(" and ");
 		if (!options || to === undefined) return [];
 		const mask = options.match?.mask ?? "";
 		return `${pref} ${options.bytecode ? bytecode(options.bytecode.insns) : mask === "0" ? "all" : mask} ${to}`;
 	});
-	if (filters.length > 0) objects.set(filterKey(cable, "cable"), { shape: steps.join(", ") });
+	return steps.join(", ");
 }

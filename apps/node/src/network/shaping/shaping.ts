@@ -12,6 +12,7 @@ import type { Member, NetworkPart, Shares, TrafficCounters } from "../parts.ts";
 import { createGroups } from "./groups.ts";
 import { concernsShaping } from "./news.ts";
 import {
+	ceilingOf,
 	floorOf,
 	groupObjects,
 	hex,
@@ -52,6 +53,7 @@ export function createShaping(options: ShapingOptions): Shaping {
 	const groups = createGroups(options.byOwner);
 	const received = new Map<string, { bytes: number; packets: number }>();
 	const lasts = new Map<string, TrafficCounters>();
+	const described = new Map<string, { what: string; objects: KernelObject[] }>();
 	let leaf: "fq_codel" | null | undefined;
 
 	/** Kernels differ in what they have for the leaves. */
@@ -78,9 +80,25 @@ export function createShaping(options: ShapingOptions): Shaping {
 	/** A container that just ended has no cable any more; what it sent is still to be read. */
 	function presentObjects(placed: Placed, isThere: (interfaceName: string) => boolean): KernelObject[] {
 		const { interfaceName } = placed.member;
-		const objects = memberObjects(placed, options, leaf ?? null);
+		const objects = objectsOf(placed);
 		if (isThere(interfaceName)) return objects;
 		return objects.filter(({ key }) => !key.includes(` ${interfaceName} `));
+	}
+
+	function forget(projectId: string): boolean {
+		described.delete(projectId);
+		return groups.remove(projectId);
+	}
+
+	/** Described once for as long as nothing that matters changes. */
+	function objectsOf(placed: Placed): KernelObject[] {
+		const { projectId, address, interfaceName } = placed.member;
+		const what = [placed.group, address, interfaceName, ceilingOf(placed.member, options), leaf].join(" ");
+		const known = described.get(projectId);
+		if (known?.what === what) return known.objects;
+		const objects = memberObjects(placed, options, leaf ?? null);
+		described.set(projectId, { what, objects });
+		return objects;
 	}
 
 	const look = () =>
@@ -162,7 +180,7 @@ export function createShaping(options: ShapingOptions): Shaping {
 			const here = groups.find(member.projectId);
 			const isNewShare = !groups.hasShare(member);
 			const placed = groups.place(member);
-			const own = memberObjects(placed, options, leaf ?? null);
+			const own = objectsOf(placed);
 			if (here?.member.containerId === member.containerId) {
 				// A new policy moves the ceiling alone.
 				await changeOrMend(
@@ -184,7 +202,7 @@ export function createShaping(options: ShapingOptions): Shaping {
 			const placed = groups.find(projectId);
 			if (!placed) return;
 			await noteReceived([placed.member]);
-			const isLast = groups.remove(projectId);
+			const isLast = forget(projectId);
 			const lines = [
 				`class show dev ${device} parent ${hex(placed.group)}: classid ${memberClass(placed)}`,
 				...removalLines(placed, isLast),
@@ -204,7 +222,7 @@ export function createShaping(options: ShapingOptions): Shaping {
 		async repair(members) {
 			const classes = await readClasses(device);
 			const kept = new Set(members.map(({ projectId }) => projectId));
-			for (const { member } of groups.placed()) if (!kept.has(member.projectId)) groups.remove(member.projectId);
+			for (const { member } of groups.placed()) if (!kept.has(member.projectId)) forget(member.projectId);
 			for (const member of members) groups.place(member, classes);
 			return mend();
 		},
