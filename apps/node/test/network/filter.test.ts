@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { type NetworkPolicy, openNetwork } from "@repldock/protocol";
 import { createCleanupStack, runCommand } from "@repldock/service";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -240,6 +241,9 @@ test("what was taken from the filter comes back, what was added goes, and what i
 	expect(await filter.repair(members)).toEqual([expect.stringContaining("was made anew")]);
 	await runCommand("nft", ["delete", "table", "bridge", table]);
 	expect(await filter.repair(members)).toEqual([expect.stringContaining("was gone")]);
+	// Another instance of the machine goes, and leaves the machine as it found it.
+	await writeFile("/proc/sys/net/ipv4/ip_forward", "0");
+	expect(await filter.repair(members)).toEqual(["The machine forwarded nothing."]);
 	expect(await filter.repair(members)).toEqual([]);
 	expect(await connectFrom(first, host, 80)).toBe(`reached by ${near}\n`);
 });

@@ -37,7 +37,7 @@ beforeEach(async () => {
 		bridge: cables.bridge,
 		subnet: cables.options.subnet,
 		gateway: cables.gateway,
-		egress: "open",
+		egress: "closed",
 		table,
 		rules: defaultRules,
 		reachedBy: [0],

@@ -8,6 +8,7 @@ import {
 	removeLines,
 	type TableState,
 } from "../../host/filter-tables.ts";
+import { mendForwarding } from "../../host/network.ts";
 import { type FilterOptions, filterScript, removeScript } from "../../host/network-filter.ts";
 import { refusalReasons, refusalSet } from "../../host/network-refusals.ts";
 import { appliesLines, applyLines, applyScript, ensureTables, listTables, wantedBase } from "../../host/nft.ts";
@@ -146,7 +147,9 @@ export function createFilter(options: FilterOptions & { log: Logger }): Filter {
 				}
 				const { lines, missing, surplus } = changes(table, state.elements, shall);
 				await apply(lines);
+				const wasShut = options.egress === "open" && (await mendForwarding());
 				return [
+					...(wasShut ? ["The machine forwarded nothing."] : []),
 					...missing.map((element) => `The packet filter lacked ${elementText(element)}.`),
 					...surplus.map((element) => `The packet filter had ${elementText(element)} too much.`),
 				];
