@@ -39,7 +39,18 @@ export async function measureChanges(lab: Lab): Promise<Figure[]> {
 		await runCommand("tc", ["qdisc", "del", "dev", cable, "ingress"]);
 		additions.push(await timed(() => lab.attach(last)));
 	}
-	return [most("adding a container", additions, "ms", 5), most("removing a container", removals, "ms", 5)];
+	const modes: number[] = [];
+	const stop = await lab.flood([last]);
+	for (let round = 0; round < rounds; round += 1) {
+		const mode = round % 2 === 0 ? "closed" : "open";
+		modes.push(await timed(() => lab.setMode(last, mode)));
+	}
+	await stop();
+	return [
+		most("adding a container", additions, "ms", 5),
+		most("removing a container", removals, "ms", 5),
+		most("another mode for a container that sends", modes, "ms", 1000),
+	];
 }
 
 export async function measureRepair(lab: Lab): Promise<Figure[]> {

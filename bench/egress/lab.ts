@@ -15,6 +15,7 @@ import {
 	restoreSharedLimits,
 	sharedLimitsDirectory,
 } from "../../apps/node/src/host/shared-limits.ts";
+import { createFilter } from "../../apps/node/src/network/filter/filter.ts";
 import { type ContainerNetwork, createContainerNetwork } from "../../apps/node/src/network/network.ts";
 import type { ShapingOptions } from "../../apps/node/src/network/shaping/objects.ts";
 import { createShaping } from "../../apps/node/src/network/shaping/shaping.ts";
@@ -32,6 +33,8 @@ export interface Lab {
 	restartAgent(): Promise<void>;
 	attach(index: number, ownerId?: string): Promise<void>;
 	detach(index: number): Promise<void>;
+	/** In force when it settles. */
+	setMode(index: number, mode: "open" | "closed"): Promise<void>;
 	/** The node's end of the container's cable. */
 	cable(pid: number): Promise<string>;
 	/** Lets all containers send past the shaper, until the next repair. */
@@ -77,7 +80,8 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 	await runCommand("ip", ["link", "set", "dev", outside, "up"]);
 	await runCommand("ip", ["-n", namespace, "address", "add", `${internet.address}/24`, "dev", "eth0"]);
 	await runCommand("ip", ["-n", namespace, "link", "set", "dev", "eth0", "up"]);
-	await createNetwork({ ...machine.networkOptions, egress: "open" }).ensure();
+	const filterOptions = { ...machine.networkOptions, egress: "open" as const, log };
+	await createNetwork(filterOptions).ensure();
 
 	const options: ShapingOptions = {
 		device: `rdi${id}`,
@@ -93,7 +97,7 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 		const shaping = createShaping(options);
 		const findCableHere = (pid: number) => findCable(pid, machine.networkOptions.bridge);
 		return createContainerNetwork({
-			parts: [shaping],
+			parts: [shaping, createFilter(filterOptions)],
 			traffic: shaping,
 			subnet: options.subnet,
 			findCable: findCableHere,
@@ -104,9 +108,9 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 	const containers: StartedContainer[] = [];
 	let network = open();
 	const seat = (index: number, ownerId?: string) => {
-		const { id, pid, address, specification } = containers[index] as StartedContainer;
+		const { id, pid, address, hardwareAddress, specification } = containers[index] as StartedContainer;
 		const placement = placementOf(specification.projectId, ownerId ?? specification.projectId);
-		return { container: { containerId: id, pid, address }, placement };
+		return { container: { containerId: id, pid, address, hardwareAddress }, placement };
 	};
 	const attach = (index: number, ownerId?: string) => {
 		const { container, placement } = seat(index, ownerId);
@@ -115,11 +119,13 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 	while (containers.length < count) {
 		const wanted = Math.min(4, count - containers.length);
 		const started = await Promise.all(Array.from({ length: wanted }, () => machine.startContainer()));
-		for (const container of started) {
-			containers.push(container);
-			await attach(containers.length - 1);
-			await startProgram(container.id);
-		}
+		const first = containers.push(...started) - started.length;
+		await Promise.all(
+			started.map(async ({ id }, index) => {
+				await attach(first + index);
+				await startProgram(id);
+			}),
+		);
 		if (containers.length % 100 < 4) say(`${containers.length} containers`);
 	}
 
@@ -159,6 +165,10 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 		},
 		attach,
 		detach: (index) => network.detach((containers[index] as StartedContainer).specification.projectId),
+		setMode(index, mode) {
+			const { placement } = seat(index);
+			return network.policyChanged({ ...placement, network: { ...openNetwork, mode } });
+		},
 		cable: (pid) => findCable(pid, machine.networkOptions.bridge),
 		async unshape() {
 			const cables = await Promise.all(containers.map(({ pid }) => findCable(pid, machine.networkOptions.bridge)));

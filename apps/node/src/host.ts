@@ -24,8 +24,11 @@ export interface Engine {
 	/** Streams a root file system archive into an image with this reference. */
 	importImage(archive: string, reference: string): Promise<void>;
 	createContainer(specification: ContainerSpecification): Promise<{ id: string }>;
-	/** @returns what it is then; null when it is gone already. */
-	startContainer(id: string): Promise<ContainerStatus | null>;
+	/**
+	 * @param meanwhile what else must be done before its first program; unless it is gone already.
+	 * @returns what it is then; null when it is gone already.
+	 */
+	startContainer(id: string, meanwhile?: (status: ContainerStatus) => Promise<void>): Promise<ContainerStatus | null>;
 	/** TERM, then KILL after the given time. Harmless when it does not run or does not exist. */
 	stopContainer(id: string, timeoutMs: number): Promise<void>;
 	pauseContainer(id: string): Promise<void>;

@@ -13,16 +13,17 @@ import {
 	prepareEngine,
 	releaseEngine,
 } from "./host/engine-process.ts";
+import { followKernel } from "./host/kernel-news.ts";
 import { createNetwork } from "./host/network.ts";
 import { removeShapingDevices } from "./host/shaping-devices.ts";
 import { raiseSharedLimits, restoreSharedLimits, sharedLimitsDirectory } from "./host/shared-limits.ts";
 import { chooseSubnet, gatewayAddress } from "./host/subnet.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "./host/volume-mount.ts";
-import type { Engine } from "./host.ts";
 import { networkOptions, prepareNames, type ResolverPlan } from "./machine-network.ts";
 import { startNodeFilter } from "./network/filter/start.ts";
 import { createContainerNetwork } from "./network/network.ts";
 import type { ShapingOptions } from "./network/shaping/objects.ts";
+import { removeShaping } from "./network/shaping/remove.ts";
 import { createShaping } from "./network/shaping/shaping.ts";
 import { readSubnet, rememberSubnet } from "./subnet-file.ts";
 import { planEdgeTls } from "./tls.ts";
@@ -53,7 +54,7 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 	await rememberSubnet(paths, subnet);
 	await createNetwork(await networkOptions(config, paths, subnet)).ensure();
 	if (config.shaping === "on") await createShaping(await shapingOptions(config, paths, subnet)).ensure();
-	else await removeShapingDevices([paths.shapingDevice, paths.strayDevice]);
+	else await removeShaping(paths.bridge, { device: paths.shapingDevice, strayDevice: paths.strayDevice });
 	await raiseSharedLimits(sharedLimitsDirectory, paths.instance);
 	const { store, mountPoint } = volumeStore(config, paths);
 	await mountVolumes(store, mountPoint);
@@ -169,17 +170,20 @@ async function shapingOptions(config: NodeConfig, paths: NodePaths, subnet: stri
 }
 
 /** The network of this node's containers; `prepareMachine` has made what it stands on. */
-export async function openContainerNetwork(config: NodeConfig, paths: NodePaths, engine: Engine, log: Logger) {
+export async function openContainerNetwork(config: NodeConfig, paths: NodePaths, log: Logger) {
 	const subnet = await readSubnet(paths);
 	if (!subnet) throw new Error("The containers have no subnet yet; the machine was not prepared.");
 	const shaping = config.shaping === "on" ? createShaping(await shapingOptions(config, paths, subnet)) : null;
-	const filter = await startNodeFilter({ ...(await networkOptions(config, paths, subnet)), engine, log });
+	// Containers may run on that an agent with another configuration started.
+	if (!shaping) await removeShaping(paths.bridge, { device: paths.shapingDevice, strayDevice: paths.strayDevice });
+	const filter = await startNodeFilter({ ...(await networkOptions(config, paths, subnet)), log });
 	const network = createContainerNetwork({
 		// What is let out is shaped already.
 		parts: shaping ? [shaping, filter] : [filter],
 		traffic: shaping,
 		subnet,
 		findCable: (pid) => findCable(pid, paths.bridge),
+		follow: (onNews) => followKernel(onNews, log),
 		log,
 	});
 	return {

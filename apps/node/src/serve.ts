@@ -111,7 +111,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	const cluster = await openClusterTable({ file: paths.clusterRoutes, ownAddress: config.edgeAddress, log });
 	cleanup.push("the cluster's routes", () => cluster.settled());
 
-	const network = await openContainerNetwork(config, paths, engine, log);
+	const network = await openContainerNetwork(config, paths, log);
 	cleanup.push("the containers' network", () => network.close());
 
 	const placements = createPlacements({

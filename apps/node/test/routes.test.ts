@@ -29,8 +29,8 @@ function rig() {
 	const placements = {
 		projects: () => [...placed.keys()],
 		find: (id: string) => placed.get(id),
-		present: () => ({ containerId: "c", pid: 1, slug: "", address: "10.0.0.2" }),
-		running: () => ({ containerId: "c", pid: 1, slug: "", address: "10.0.0.2" }),
+		present: () => ({ containerId: "c", pid: 1, slug: "", address: "10.0.0.2", hardwareAddress: "02:42:0a:00:00:02" }),
+		running: () => ({ containerId: "c", pid: 1, slug: "", address: "10.0.0.2", hardwareAddress: "02:42:0a:00:00:02" }),
 		life: () => ({ state: "running", problem: null }),
 	} as unknown as Placements;
 	const edge = {

@@ -1,4 +1,4 @@
-import { readFile, readlink } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { basename } from "node:path";
 import { runCommand } from "@repldock/service";
 import koffi from "koffi";
@@ -25,6 +25,14 @@ export async function findCable(pid: number, bridge: string): Promise<string> {
 	if (!name || basename(master || "") !== bridge)
 		throw new Error(`process ${pid} has no cable to the bridge ${bridge}`);
 	return name;
+}
+
+/** The node's ends of all cables to this bridge; none when there is no such bridge. */
+export async function portsOfBridge(bridge: string): Promise<string[]> {
+	return readdir(`/sys/class/net/${bridge}/brif`).catch((error: NodeJS.ErrnoException) => {
+		if (error.code === "ENOENT") return [];
+		throw error;
+	});
 }
 
 /** Interface number of the other end. The container's own /sys tells it without a process of ours. */

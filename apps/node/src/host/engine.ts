@@ -90,11 +90,11 @@ export function createEngine(options: { socketPath: string; log: Logger; runtime
 			return { id: Created.parse(json).Id };
 		},
 
-		async startContainer(id) {
+		async startContainer(id, meanwhile) {
 			await http.call({ method: "POST", path: containerPath(id, "/start"), accept: [notModified] });
 			const status = await inspectContainer(id);
 			if (!status || status.pid === 0) return status;
-			await Promise.all([protectPlaceholder(status.pid), boundContainer(status.pid)]);
+			await Promise.all([protectPlaceholder(status.pid), boundContainer(status.pid), meanwhile?.(status)]);
 			return status;
 		},
 

@@ -17,6 +17,16 @@ const forwardingSwitch = "/proc/sys/net/ipv4/ip_forward";
 const Links = z.array(z.object({ linkinfo: z.object({ info_kind: z.string().optional() }).optional() }));
 const Remembered = z.object({ forwarding: z.string() });
 
+/**
+ * Switches on what lets packets pass through the machine, should somebody have switched it off: another instance gives
+ * back what it found. @returns whether it was off.
+ */
+export async function mendForwarding(): Promise<boolean> {
+	if ((await readFile(forwardingSwitch, "utf8")).trim() === "1") return false;
+	await writeFile(forwardingSwitch, "1");
+	return true;
+}
+
 /** The node's bridge and packet filter. */
 export function createNetwork(options: NetworkOptions): Network {
 	const { bridge, subnet, egress, table, stateFile } = options;

@@ -2,12 +2,41 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommandError, runCommand } from "@repldock/service";
+import { ConversationError, createConversation } from "./conversation.ts";
 import { readTables } from "./filter-tables.ts";
 
 /** Applies a script at once or not at all. @throws CommandError when the kernel refuses it. */
 export async function applyScript(script: string): Promise<void> {
 	await runCommand("nft", ["-f", "-"], { input: script });
 }
+
+const conversation = createConversation({
+	program: "nft",
+	arguments: ["--interactive"],
+	complaint: (word) => new RegExp(`Error: .*\\n${word}\\n *\\^+\\n`),
+});
+/** More than this is not worth the haste, and no more than a line editor takes. */
+const mostLineBytes = 32_768;
+
+/**
+ * As `applyScript` by an `nft` that runs already: for commands that each stand on a line of their own.
+ * @throws CommandError when the kernel refuses one; then none is applied.
+ */
+export async function applyLines(lines: readonly string[]): Promise<void> {
+	const line = lines.join("; ");
+	if (line.length > mostLineBytes) return applyScript(`${lines.join("\n")}\n`);
+	let printed: string;
+	try {
+		printed = await conversation.say(line);
+	} catch (error) {
+		if (error instanceof ConversationError) return applyScript(`${lines.join("\n")}\n`);
+		throw error;
+	}
+	if (printed.trim() !== "") throw new CommandError("nft --interactive", null, printed, undefined);
+}
+
+/** Whether this is the process by which `applyLines` works. */
+export const appliesLines = (pid: number): boolean => conversation.pid() === pid;
 
 /** Both tables of this name as JSON. @returns null when one of them is missing. */
 export async function listTables(table: string): Promise<string | null> {

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { CommandError, runCommand } from "@repldock/service";
 import { z } from "zod";
 
@@ -9,8 +9,11 @@ import { z } from "zod";
 
 const Links = z.array(z.object({ ifname: z.string(), flags: z.array(z.string()), txqlen: z.int().optional() }));
 
+const flagUp = 1;
+
 /** Makes those that are missing and switches on those that are off. @returns the names of those that it changed. */
 export async function ensureShapingDevices(names: readonly string[], queuePackets: number): Promise<string[]> {
+	if ((await Promise.all(names.map((name) => isReady(name, queuePackets)))).every(Boolean)) return [];
 	const links = Links.parse(JSON.parse(await runCommand("ip", ["-json", "link", "show", "type", "ifb"])));
 	const changed: string[] = [];
 	// Loaded by itself, the module brings two devices that nobody asked for. A kernel may have it built in.
@@ -25,6 +28,13 @@ export async function ensureShapingDevices(names: readonly string[], queuePacket
 		await runCommand("ip", ["link", "set", "dev", name, "txqueuelen", String(queuePackets), "up"]);
 	}
 	return changed;
+}
+
+/** As /sys tells it: without a process, since it is asked with every look. */
+async function isReady(name: string, queuePackets: number): Promise<boolean> {
+	const read = (what: string) => readFile(`/sys/class/net/${name}/${what}`, "utf8").catch(ignoreMissing);
+	const [flags, length] = await Promise.all([read("flags"), read("tx_queue_len")]);
+	return (Number(flags) & flagUp) !== 0 && Number(length) === queuePackets;
 }
 
 /** With all that hangs on them; harmless when they are not there. */
@@ -42,6 +52,7 @@ function ignoreFailure(error: unknown): void {
 	if (!(error instanceof CommandError)) throw error;
 }
 
-function ignoreMissing(error: NodeJS.ErrnoException): void {
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
 	if (error.code !== "ENOENT") throw error;
+	return undefined;
 }

@@ -1,5 +1,6 @@
 import { CommandError, runCommand } from "@repldock/service";
 import { z } from "zod";
+import { ConversationError, createConversation } from "./conversation.ts";
 
 /**
  * The kernel's traffic control by `tc -batch`: one process for any number of changes. Classes are read as text, for
@@ -56,6 +57,31 @@ export function changeTraffic(lines: readonly string[]): Promise<string> {
 	return runCommand("tc", ["-statistics", "-batch", "-"], { input: `${lines.join("\n")}\n` });
 }
 
+const failure = /^Command failed /m;
+const conversation = createConversation({
+	program: "tc",
+	arguments: ["-statistics", "-force", "-batch", "-"],
+	complaint: (word) => new RegExp(`Object "${word}" is unknown.*\\nCommand failed .*\\n`),
+});
+
+/**
+ * As `changeTraffic` by a `tc` that runs already, which goes on after a line that fails.
+ * @throws CommandError when one failed; its `stderr` holds all that was printed.
+ */
+export async function changeTrafficAtOnce(lines: readonly string[]): Promise<string> {
+	let printed: string;
+	try {
+		printed = await conversation.say(lines.join("\n"));
+	} catch (error) {
+		if (error instanceof ConversationError) return changeTraffic(lines);
+		throw error;
+	}
+	if (!failure.test(printed)) return printed;
+	// It may know a device by a number that it had before it was made anew.
+	conversation.renew();
+	throw new CommandError("tc -batch", null, printed, undefined);
+}
+
 /** All queueing disciplines of this network namespace. */
 export async function readQdiscs(): Promise<Qdisc[]> {
 	return z.array(Qdisc).parse(JSON.parse(await runCommand("tc", ["-json", "qdisc", "show"])));
@@ -71,6 +97,9 @@ export async function readClasses(device: string): Promise<HtbClass[]> {
 	}
 }
 
+/** What was shown of each place when it was last looked at; nearly all of it is the same the next time. */
+let lastShown = new Map<string, { text: string; filters: Filter[] }>();
+
 /**
  * Filters of many places at once, each such as `dev eth0 ingress` or `dev eth0 parent 1:`.
  * @throws Error when one of the devices went away meanwhile; a later look succeeds.
@@ -81,7 +110,12 @@ export async function readFilters(places: readonly string[]): Promise<Filter[][]
 	const output = await runCommand("tc", ["-json", "-batch", "-"], { input });
 	const lists = output.split("\n").filter((line) => line.startsWith("["));
 	if (lists.length !== places.length) throw new Error("tc did not show the filters of all places it was asked for");
-	return lists.map((line) => z.array(Filter).parse(JSON.parse(line)));
+	const shown = lists.map((text, index) => {
+		const last = lastShown.get(places[index] ?? "");
+		return last?.text === text ? last : { text, filters: z.array(Filter).parse(JSON.parse(text)) };
+	});
+	lastShown = new Map(shown.map((each, index) => [places[index] ?? "", each]));
+	return shown.map(({ filters }) => filters);
 }
 
 const classPattern =

@@ -1,6 +1,8 @@
 import type { DesiredPlacement } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
+import type { KernelNews } from "../host/kernel-news.ts";
 import type { Member, NetworkPart, Shares, TrafficCounters, TrafficSource } from "./parts.ts";
+import { createRepairs } from "./repairs.ts";
 import { addressNumber, hostMask } from "./shaping/objects.ts";
 
 /** A container as those who run it know it. */
@@ -9,6 +11,7 @@ export interface ConnectedContainer {
 	/** Host process id of its first process. */
 	pid: number;
 	address: string;
+	hardwareAddress: string;
 }
 
 /** The containers' network as a whole: who is in it, and that the kernel holds what they are to have. */
@@ -30,13 +33,12 @@ export interface ContainerNetwork extends TrafficSource {
 	repair(): Promise<string[]>;
 	/** How many differences were mended since the agent started, by part. */
 	repairs(): ReadonlyMap<NetworkPart["name"], number>;
-	/** Repairs from time to time until `close`, which waits for one that is under way. */
+	/** Repairs when the kernel tells of a change, and from time to time, until `close`, which waits for what is under way. */
 	watch(): void;
 	close(): Promise<void>;
 }
 
 export interface ContainerNetworkOptions {
-	/** In the order in which a member is attached. */
 	parts: readonly NetworkPart[];
 	/** Of the part that shapes, when there is one. */
 	traffic: {
@@ -49,11 +51,14 @@ export interface ContainerNetworkOptions {
 	subnet: string;
 	/** The node's end of a container's cable, by the process id of its first process. */
 	findCable(pid: number): Promise<string>;
+	/** Tells of changes in the kernel until the call that it returns; see host/kernel-news.ts. */
+	follow?(onNews: (news: KernelNews) => void): () => Promise<void>;
 	log: Logger;
 	repairEveryMs?: number;
 }
 
-const defaultRepairEveryMs = 30_000;
+/** Differences of one repair that stand in the log, by part. */
+const mostTold = 20;
 
 export function createContainerNetwork(options: ContainerNetworkOptions): ContainerNetwork {
 	const { parts, traffic, log } = options;
@@ -61,7 +66,6 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 	const listeners: ((projectId: string, counters: TrafficCounters) => void)[] = [];
 	const repairs = new Map<NetworkPart["name"], number>();
 	const mask = hostMask(options.subnet);
-	let timer: NodeJS.Timeout | undefined;
 	let queue: Promise<unknown> = Promise.resolve();
 
 	/** One change of the kernel at a time. */
@@ -71,8 +75,11 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 		return result;
 	}
 
+	/** As `inTurn`; the kernel is about to tell of it. */
+	const change = <T>(work: () => Promise<T>): Promise<T> => inTurn(() => work().finally(repairing.changed));
+
 	async function toMember(container: ConnectedContainer, placement: DesiredPlacement): Promise<Member> {
-		const { containerId, address, pid } = container;
+		const { containerId, address, hardwareAddress, pid } = container;
 		return {
 			projectId: placement.projectId,
 			ownerId: placement.owner.id,
@@ -80,18 +87,27 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 			// The address tells it, so that every agent finds the same one.
 			number: addressNumber(address) & mask,
 			address,
+			hardwareAddress,
 			interfaceName: await options.findCable(pid),
 			policy: placement.network,
 		};
 	}
 
+	/** The parts side by side; the first failure is told once all are done, so that none still works on what is undone. */
+	async function attachTo(member: Member): Promise<void> {
+		const results = await Promise.allSettled(parts.map((part) => part.attach(member)));
+		for (const result of results) if (result.status === "rejected") throw result.reason;
+	}
+
 	async function takeAway(member: Member): Promise<void> {
 		members.delete(member.projectId);
-		for (const part of parts.toReversed()) {
-			await part.detach(member).catch((error: unknown) => {
-				log.error({ err: error, projectId: member.projectId, part: part.name }, "a container's network was kept");
-			});
-		}
+		await Promise.all(
+			parts.map((part) =>
+				part.detach(member).catch((error: unknown) => {
+					log.error({ err: error, projectId: member.projectId, part: part.name }, "a container's network was kept");
+				}),
+			),
+		);
 		const last = traffic?.last(member.projectId);
 		if (last) for (const listener of listeners) listener(member.projectId, last);
 	}
@@ -107,24 +123,43 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 	}
 
 	async function repairNow(): Promise<string[]> {
-		const sentences: string[] = [];
-		for (const part of parts) {
-			const mended = await part.repair([...members.values()]);
+		const present = [...members.values()];
+		const results = await Promise.allSettled(parts.map((part) => part.repair(present)));
+		const sentences = parts.flatMap((part, index) => {
+			const result = results[index];
+			const mended = result?.status === "fulfilled" ? result.value : [];
 			repairs.set(part.name, (repairs.get(part.name) ?? 0) + mended.length);
-			for (const sentence of mended) log.warn({ part: part.name, difference: sentence }, "the network was mended");
-			sentences.push(...mended);
-		}
+			tellOf(part.name, mended);
+			return mended;
+		});
+		if (sentences.length > 0) repairing.changed();
+		for (const result of results) if (result.status === "rejected") throw result.reason;
 		return sentences;
 	}
 
+	/** A device that is gone took thousands of things with it; some of them tell the story. */
+	function tellOf(part: NetworkPart["name"], mended: readonly string[]) {
+		for (const difference of mended.slice(0, mostTold)) log.warn({ part, difference }, "the network was mended");
+		const others = mended.length - mostTold;
+		if (others > 0) log.warn({ part, others }, "the network was mended in more places");
+	}
+
+	const repairing = createRepairs({
+		repair: () => inTurn(repairNow),
+		concerns: (news) => parts.map((part) => part.concerns(news)),
+		...(options.follow ? { follow: options.follow } : {}),
+		...(options.repairEveryMs === undefined ? {} : { everyMs: options.repairEveryMs }),
+		log,
+	});
+
 	return {
 		attach: (container, placement) =>
-			inTurn(async () => {
+			change(async () => {
 				const member = await toMember(container, placement);
 				await makeRoom(member);
 				members.set(member.projectId, member);
 				try {
-					for (const part of parts) await part.attach(member);
+					await attachTo(member);
 				} catch (error) {
 					await takeAway(member);
 					throw error;
@@ -132,7 +167,7 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 			}),
 
 		adopt: (containers) =>
-			inTurn(async () => {
+			change(async () => {
 				const failed: string[] = [];
 				for (const { container, placement } of containers) {
 					try {
@@ -147,12 +182,12 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 			}),
 
 		policyChanged: ({ projectId, network }) =>
-			inTurn(async () => {
+			change(async () => {
 				const member = members.get(projectId);
 				if (!member || JSON.stringify(member.policy) === JSON.stringify(network)) return;
 				const changed = { ...member, policy: network };
 				members.set(projectId, changed);
-				for (const part of parts) await part.attach(changed);
+				await attachTo(changed);
 			}),
 
 		async ending(projectId) {
@@ -160,7 +195,7 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 		},
 
 		detach: (projectId) =>
-			inTurn(async () => {
+			change(async () => {
 				const member = members.get(projectId);
 				if (member) await takeAway(member);
 			}),
@@ -168,16 +203,10 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 		repair: () => inTurn(repairNow),
 		repairs: () => repairs,
 
-		watch() {
-			timer ??= setInterval(() => {
-				void inTurn(repairNow).catch((error: unknown) => {
-					log.error({ err: error }, "the containers' network could not be looked at; it is tried again");
-				});
-			}, options.repairEveryMs ?? defaultRepairEveryMs);
-		},
+		watch: repairing.begin,
 
 		async close() {
-			clearInterval(timer);
+			await repairing.end();
 			await queue;
 		},
 

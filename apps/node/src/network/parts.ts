@@ -1,4 +1,5 @@
 import type { NetworkPolicy } from "@repldock/protocol";
+import type { KernelNews } from "../host/kernel-news.ts";
 
 /** A running container as the node's network sees it. */
 export interface Member {
@@ -10,6 +11,8 @@ export interface Member {
 	number: number;
 	/** IPv4 address on the node's bridge. */
 	address: string;
+	/** MAC address of its end of the cable, as the engine gave it. */
+	hardwareAddress: string;
 	/** The node's end of the container's cable. */
 	interfaceName: string;
 	policy: NetworkPolicy;
@@ -29,6 +32,11 @@ export interface NetworkPart {
 	detach(member: Member): Promise<void>;
 	/** Compares the kernel with what it should hold and mends the differences alone. @returns a sentence for each. */
 	repair(members: readonly Member[]): Promise<string[]>;
+	/**
+	 * What the kernel's news mean for this part: `gone` when something that is to be there was taken away, or may have
+	 * been; `changed` when something was made or changed, be it by the part itself.
+	 */
+	concerns(news: KernelNews): "gone" | "changed" | null;
 	/** Removes all that this part made. */
 	release(): Promise<void>;
 }

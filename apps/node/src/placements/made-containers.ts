@@ -9,6 +9,8 @@ export interface RunningContainer {
 	pid: number;
 	/** IPv4 address on the node's bridge. */
 	address: string;
+	/** MAC address of its end of its cable. */
+	hardwareAddress: string;
 	/** The slug it was started with; the project may have been renamed since. */
 	slug: string;
 }
@@ -61,9 +63,9 @@ export function createMadeContainers(options: {
 	async function startMade(placement: DesiredPlacement, id: string): Promise<RunningContainer> {
 		const { projectId } = placement;
 		try {
-			const running = toRunning(await engine.startContainer(id));
 			// Nothing of the project runs yet. What cannot be limited does not come to run.
-			await network.attach(running, placement);
+			const attach = (status: ContainerStatus) => network.attach(toRunning(status), placement);
+			const running = toRunning(await engine.startContainer(id, attach));
 			resting.forget(projectId, id);
 			return running;
 		} catch (error) {
@@ -124,6 +126,8 @@ export function createMadeContainers(options: {
 
 /** @throws Error when the container does not run. */
 export function toRunning(status: ContainerStatus | null): RunningContainer {
-	if (!status?.address || status.pid === 0) throw new Error("the container ended right after its start");
-	return { containerId: status.id, pid: status.pid, address: status.address, slug: status.slug };
+	if (!status?.address || !status.hardwareAddress || status.pid === 0)
+		throw new Error("the container ended right after its start");
+	const { id, pid, address, hardwareAddress, slug } = status;
+	return { containerId: id, pid, address, hardwareAddress, slug };
 }

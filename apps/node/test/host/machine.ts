@@ -45,6 +45,7 @@ export interface StartedContainer {
 	id: string;
 	pid: number;
 	address: string;
+	hardwareAddress: string;
 	specification: ContainerSpecification;
 }
 
@@ -102,7 +103,11 @@ export async function startMachine(): Promise<Machine> {
 }
 
 async function removeContainers(engine: Engine): Promise<void> {
-	for (const { id } of await engine.listContainers()) await engine.removeContainer(id);
+	const ids = (await engine.listContainers()).map(({ id }) => id);
+	const work = async () => {
+		for (let id = ids.pop(); id; id = ids.pop()) await engine.removeContainer(id);
+	};
+	await Promise.all([work(), work(), work(), work()]);
 }
 
 async function startContainer(
@@ -127,8 +132,9 @@ async function startContainer(
 	const { id } = await engine.createContainer(specification);
 	await engine.startContainer(id);
 	const status = await engine.inspectContainer(id);
-	if (!status?.address) throw new Error("The container has no address.");
-	return { id, pid: status.pid, address: status.address, specification };
+	if (!status?.address || !status.hardwareAddress) throw new Error("The container has no address.");
+	const { pid, address, hardwareAddress } = status;
+	return { id, pid, address, hardwareAddress, specification };
 }
 
 /** Runs a command in a container to its end. Output of both streams, the multiplexing taken off. */

@@ -75,7 +75,7 @@ beforeAll(async () => {
 	};
 	await startDnsmasq();
 	cleanup.push("dnsmasq", () => endDnsmasq());
-	filter = await startNodeFilter({ ...options, engine: machine.engine, log });
+	filter = await startNodeFilter({ ...options, log });
 	cleanup.push("filter", () => filter.close());
 	for (const number of [1, 2]) {
 		const container = await machine.startContainer();

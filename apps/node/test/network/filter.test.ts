@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { type NetworkPolicy, openNetwork } from "@repldock/protocol";
 import { createCleanupStack, runCommand } from "@repldock/service";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -46,13 +47,7 @@ beforeAll(async () => {
 		},
 	};
 	await createNetwork(options).ensure();
-	filter = createFilter({
-		...options,
-		async hardwareAddress(id) {
-			return (await machine.engine.inspectContainer(id))?.hardwareAddress ?? "";
-		},
-		log,
-	});
+	filter = createFilter({ ...options, log });
 	for (const number of [1, 2]) {
 		const container = await machine.startContainer();
 		containers.set(await attachable(container, number), container);
@@ -246,6 +241,9 @@ test("what was taken from the filter comes back, what was added goes, and what i
 	expect(await filter.repair(members)).toEqual([expect.stringContaining("was made anew")]);
 	await runCommand("nft", ["delete", "table", "bridge", table]);
 	expect(await filter.repair(members)).toEqual([expect.stringContaining("was gone")]);
+	// Another instance of the machine goes, and leaves the machine as it found it.
+	await writeFile("/proc/sys/net/ipv4/ip_forward", "0");
+	expect(await filter.repair(members)).toEqual(["The machine forwarded nothing."]);
 	expect(await filter.repair(members)).toEqual([]);
 	expect(await connectFrom(first, host, 80)).toBe(`reached by ${near}\n`);
 });

@@ -4,17 +4,26 @@ import { z } from "zod";
 import type { Member } from "../../src/network/parts.ts";
 import type { StartedContainer } from "../host/machine.ts";
 
-const Links = z.array(z.object({ link_index: z.int() }));
+const Links = z.array(z.object({ link_index: z.int(), address: z.string() }));
 const Named = z.array(z.object({ ifindex: z.int(), ifname: z.string() }));
 
 /** A started container as a member of the network, with an open policy. */
 export async function attachable(container: StartedContainer, number: number): Promise<Member> {
 	const inside = ["--net", `--target=${container.pid}`, "ip", "-json", "link", "show", "eth0"];
-	const peer = Links.parse(JSON.parse(await runCommand("nsenter", inside)))[0]?.link_index;
+	const [end] = Links.parse(JSON.parse(await runCommand("nsenter", inside)));
 	const links = Named.parse(JSON.parse(await runCommand("ip", ["-json", "link"])));
-	const interfaceName = links.find(({ ifindex }) => ifindex === peer)?.ifname;
-	if (!interfaceName) throw new Error("The container has no cable.");
+	const interfaceName = links.find(({ ifindex }) => ifindex === end?.link_index)?.ifname;
+	if (!interfaceName || !end) throw new Error("The container has no cable.");
 	const { projectId } = container.specification;
 	const { id: containerId, address } = container;
-	return { projectId, ownerId: projectId, containerId, number, address, interfaceName, policy: openNetwork };
+	return {
+		projectId,
+		ownerId: projectId,
+		containerId,
+		number,
+		address,
+		hardwareAddress: end.address,
+		interfaceName,
+		policy: openNetwork,
+	};
 }

@@ -85,7 +85,8 @@ beforeEach(() => {
 
 function member(address: string, policy: NetworkPolicy): Member {
 	const projectId = `project-of-${address}`;
-	return { projectId, ownerId: "o", containerId: projectId, number: 1, address, interfaceName: "veth", policy };
+	const cable = { hardwareAddress: "02:42:00:00:00:01", interfaceName: "veth" };
+	return { projectId, ownerId: "o", containerId: projectId, number: 1, address, ...cable, policy };
 }
 
 async function end(child: ChildProcess) {

@@ -88,7 +88,7 @@ export function openNetworkOf(cables: Cables, all: readonly Cable[], change: { r
 }
 
 export function container({ pid, address }: Cable, containerId = `c${pid}`) {
-	return { pid, address, containerId };
+	return { pid, address, containerId, hardwareAddress: "02:42:00:00:00:01" };
 }
 
 export function placement(

@@ -3,6 +3,7 @@ import { runCommand } from "@repldock/service";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { eventually } from "../../../../tests/support/wait.ts";
 import { readClasses } from "../../src/host/traffic-control.ts";
+import { removeShaping } from "../../src/network/shaping/remove.ts";
 import { type Cables, container, layCables, openNetworkOf, placement, startReceiver, startSender } from "./rig.ts";
 
 let cables: Cables;
@@ -227,6 +228,57 @@ test("what cannot be attached is not a member, and stands in nobody's way", asyn
 	expect(await tc("class", "show", "dev", cables.options.device)).toBe(bare);
 	expect(await network.counters()).toEqual(new Map());
 	await network.attach(container(cable), placement("p"));
+	expect(await network.repair()).toEqual([]);
+});
+
+test("containers that run on while shaping is switched off and on again are neither cut off nor shaped for ever", async () => {
+	cables.options.ingressBitsPerSecond = 50e6;
+	const { all, network } = await open(2);
+	for (const [index, cable] of all.entries()) await network.attach(container(cable), placement(`p${index}`));
+	const [first] = all as [(typeof all)[0]];
+	const receiver = await startReceiver(cables);
+	const sends = async (bytes: number) => {
+		const before = receiver.from(first);
+		await once(startSender(cables, first, receiver.port, { bytes }), "exit");
+		await eventually("all bytes", () => receiver.from(first) - before === bytes);
+	};
+	await sends(100_000);
+	await removeShaping(cables.bridge, cables.options);
+	await sends(200_000);
+	for (const { interfaceName } of all)
+		expect(await tc("qdisc", "show", "dev", interfaceName)).not.toMatch(/ingress|tbf/);
+	expect(await runCommand("ip", ["-brief", "link"])).not.toContain(cables.options.device);
+	await removeShaping(cables.bridge, cables.options);
+
+	cables.options.ingressBitsPerSecond = undefined;
+	const on = openNetworkOf(cables, all);
+	await on.shaping.ensure();
+	const adopted = all.map((cable, index) => ({ container: container(cable), placement: placement(`p${index}`) }));
+	expect(await on.network.adopt(adopted)).toEqual([]);
+	await sends(300_000);
+	expect((await on.network.counters()).get("p0")?.sentBytes).toBeGreaterThan(300_000);
+	expect(await on.network.repair()).toEqual([]);
+});
+
+test("a limit of what containers receive ends with the option", async () => {
+	cables.options.ingressBitsPerSecond = 50e6;
+	const { all, network } = await open(1);
+	const [cable] = all as [(typeof all)[0]];
+	await network.attach(container(cable), placement("p"));
+	cables.options.ingressBitsPerSecond = undefined;
+	const { network: next } = openNetworkOf(cables, all);
+	expect(await next.adopt([{ container: container(cable), placement: placement("p") }])).toEqual([]);
+	expect(await tc("qdisc", "show", "dev", cable.interfaceName)).not.toContain("tbf");
+	expect(await next.repair()).toEqual([]);
+});
+
+test("a container whose address ends with 0 is as right as any other", async () => {
+	const [, second, third = "0"] = cables.gateway.split(".");
+	const base = Number(third) & 252;
+	cables.options.subnet = `198.${second}.${base}.0/22`;
+	const { all, network } = await open(1);
+	const [cable] = all as [(typeof all)[0]];
+	await network.attach({ ...container(cable), address: `198.${second}.${base + 1}.0` }, placement("p"));
 	expect(await network.repair()).toEqual([]);
 });
 

@@ -10,6 +10,7 @@ import { createPlacements } from "../../src/placements/placements.ts";
 
 const projectId = "0b9c7a52-1111-4222-8333-444455556666";
 const otherId = "0b9c7a52-1111-4222-8333-777788889999";
+const alive = { pid: 7, address: "10.0.0.2", hardwareAddress: "02:42:0a:00:00:02" };
 
 function placement(change: Partial<DesiredPlacement> = {}): DesiredPlacement {
 	return {
@@ -82,12 +83,14 @@ async function rig() {
 			containers.set(id, { id, projectId, generation, slug, ...more });
 			return { id };
 		},
-		async startContainer(id: string) {
+		async startContainer(id: string, meanwhile?: (status: ContainerStatus) => Promise<void>) {
 			await before.start();
 			const container = containers.get(id);
 			if (!container) throw new Error("no such container");
-			containers.set(id, { ...container, state: "running", pid: 7, address: "10.0.0.2" });
-			return engine.inspectContainer(id);
+			containers.set(id, { ...container, state: "running", ...alive });
+			const status = await engine.inspectContainer(id);
+			if (status) await meanwhile?.(status);
+			return status;
 		},
 		async inspectContainer(id: string) {
 			const status = containers.get(id) ?? null;
@@ -115,7 +118,7 @@ async function rig() {
 	/** By itself, as when its first process is killed. */
 	function end(id: string) {
 		const container = containers.get(id);
-		if (container) containers.set(id, { ...container, state: "exited", pid: 0, address: null });
+		if (container) containers.set(id, { ...container, state: "exited", pid: 0, address: null, hardwareAddress: null });
 	}
 	const makePlacements = () =>
 		createPlacements({

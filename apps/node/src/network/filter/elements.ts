@@ -3,11 +3,6 @@ import type { NetworkPolicy } from "@repldock/protocol";
 import type { Element } from "../../host/filter-tables.ts";
 import type { Member } from "../parts.ts";
 
-/** A member with the address that its end of the cable has, as the engine gave it. */
-export interface FilteredMember extends Member {
-	hardwareAddress: string;
-}
-
 const chainOfMode = { open: "open", "allow-list": "allow_list", closed: "closed" } as const;
 
 /** What the policy comes to, an operator's restriction among it. */
@@ -28,7 +23,7 @@ export function markOf({ containerId, policy }: Member): number {
 }
 
 /** All that the kernel holds for one member, refusals and what its names opened aside. */
-export function elementsOf(member: FilteredMember): Element[] {
+export function elementsOf(member: Member): Element[] {
 	const { address, interfaceName, hardwareAddress, policy } = member;
 	const mode = effectiveMode(policy);
 	const mark = markOf(member);

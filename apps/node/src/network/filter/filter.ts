@@ -8,11 +8,12 @@ import {
 	removeLines,
 	type TableState,
 } from "../../host/filter-tables.ts";
+import { mendForwarding } from "../../host/network.ts";
 import { type FilterOptions, filterScript, removeScript } from "../../host/network-filter.ts";
 import { refusalReasons, refusalSet } from "../../host/network-refusals.ts";
-import { applyScript, ensureTables, listTables, wantedBase } from "../../host/nft.ts";
+import { appliesLines, applyLines, applyScript, ensureTables, listTables, wantedBase } from "../../host/nft.ts";
 import type { Member, NetworkPart, RefusalReason } from "../parts.ts";
-import { elementsOf, type FilteredMember, markOf } from "./elements.ts";
+import { elementsOf, markOf } from "./elements.ts";
 
 export type Refusals = Map<string, Partial<Record<RefusalReason, number>>>;
 
@@ -37,17 +38,13 @@ export interface Filter extends NetworkPart {
  * The node's packet filter: what containers may reach, and who reaches them. The kernel's tables hold a few elements per
  * member; what they should be follows from the members alone.
  */
-export function createFilter(
-	options: FilterOptions & {
-		/** Of a container's end of its cable, as the engine gave it. */
-		hardwareAddress(containerId: string): Promise<string>;
-		log: Logger;
-	},
-): Filter {
+export function createFilter(options: FilterOptions & { log: Logger }): Filter {
 	const { table, log } = options;
 	const script = filterScript(options);
-	const members = new Map<string, FilteredMember>();
+	const members = new Map<string, Member>();
 	let remakes = 0;
+	/** Whether the change that the kernel is telling of, line by line, is one of these tables. */
+	let isTold = false;
 	/** Changes are applied one after another: each is worked out from the state that the last one left. */
 	let last: Promise<unknown> = Promise.resolve();
 
@@ -62,15 +59,6 @@ export function createFilter(
 		return json === null ? null : readTables(json);
 	}
 
-	async function complete(member: Member): Promise<FilteredMember> {
-		const known = members.get(member.projectId);
-		const hardwareAddress =
-			known?.containerId === member.containerId
-				? known.hardwareAddress
-				: await options.hardwareAddress(member.containerId);
-		return { ...member, hardwareAddress };
-	}
-
 	/** Lines that start a new member's counts at nothing. */
 	const forgetCounts = ({ address, interfaceName }: Member) =>
 		(["inet", "bridge"] as const).flatMap((family) =>
@@ -80,17 +68,17 @@ export function createFilter(
 			}),
 		);
 
-	const removal = (member: FilteredMember) => [
+	const removal = (member: Member) => [
 		...elementsOf(member).flatMap((element) => removeLines(table, element)),
 		...forgetCounts(member),
 	];
 
 	async function apply(lines: readonly string[]) {
-		if (lines.length > 0) await applyScript(`${lines.join("\n")}\n`);
+		if (lines.length > 0) await applyLines(lines);
 	}
 
 	/** Brings one member's elements to what they should be, whatever they are. @throws Error when the table is gone. */
-	async function mend(member: FilteredMember) {
+	async function mend(member: Member) {
 		const state = await look();
 		if (state?.base !== (await wantedBase(script, table))) throw new Error("The packet filter must be repaired first.");
 		const isOfMember = ({ key }: Element) => {
@@ -101,7 +89,7 @@ export function createFilter(
 	}
 
 	/** What another member left of an address or a cable must not let the new one out. */
-	function strangersAt({ projectId, address, interfaceName }: Member): FilteredMember[] {
+	function strangersAt({ projectId, address, interfaceName }: Member): Member[] {
 		return [...members.values()].filter(
 			(other) => other.projectId !== projectId && (other.address === address || other.interfaceName === interfaceName),
 		);
@@ -112,9 +100,8 @@ export function createFilter(
 
 		ensure: () => inTurn(() => ensureTables(script, table)),
 
-		attach: (given) =>
+		attach: (member) =>
 			inTurn(async () => {
-				const member = await complete(given);
 				const known = members.get(member.projectId);
 				const isNew = known?.containerId !== member.containerId;
 				const shall = elementsOf(member);
@@ -148,11 +135,9 @@ export function createFilter(
 
 		repair: (given) =>
 			inTurn(async () => {
-				const found = await Promise.allSettled(given.map(complete));
-				const all = found.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
 				members.clear();
-				for (const member of all) members.set(member.projectId, member);
-				const shall = all.flatMap(elementsOf);
+				for (const member of given) members.set(member.projectId, member);
+				const shall = given.flatMap(elementsOf);
 				const state = await look();
 				if (state?.base !== (await wantedBase(script, table))) {
 					await applyScript([script, ...shall.map((element) => addLine(table, element))].join("\n"));
@@ -162,11 +147,26 @@ export function createFilter(
 				}
 				const { lines, missing, surplus } = changes(table, state.elements, shall);
 				await apply(lines);
+				const wasShut = options.egress === "open" && (await mendForwarding());
 				return [
+					...(wasShut ? ["The machine forwarded nothing."] : []),
 					...missing.map((element) => `The packet filter lacked ${elementText(element)}.`),
 					...surplus.map((element) => `The packet filter had ${elementText(element)} too much.`),
 				];
 			}),
+
+		concerns({ from, line }) {
+			if (from !== "filter") return null;
+			if (line === "") return "gone";
+			const end = /^# new generation \d+ by process (\d+)/.exec(line);
+			if (!end) {
+				isTold ||= line.split(" ").includes(table);
+				return null;
+			}
+			const wasTold = isTold;
+			isTold = false;
+			return wasTold && !appliesLines(Number(end[1])) ? "gone" : null;
+		},
 
 		async release() {
 			await inTurn(() => applyScript(removeScript(table)));

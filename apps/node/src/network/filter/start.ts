@@ -2,7 +2,6 @@ import type { Logger } from "@repldock/service";
 import { forgetConnections } from "../../host/connections.ts";
 import type { FilterOptions } from "../../host/network-filter.ts";
 import { resolverPort } from "../../host/resolver.ts";
-import type { Engine } from "../../host.ts";
 import type { Member } from "../parts.ts";
 import { createFilter, type Filter, type Refusals } from "./filter.ts";
 import type { NameUse } from "./name-memory.ts";
@@ -17,18 +16,9 @@ export interface NodeFilter extends Filter {
 	close(): Promise<void>;
 }
 
-export async function startNodeFilter(
-	options: FilterOptions & { engine: Pick<Engine, "inspectContainer">; log: Logger },
-): Promise<NodeFilter> {
-	const { engine, log, egress, gateway } = options;
-	const filter = createFilter({
-		...options,
-		async hardwareAddress(containerId) {
-			const address = (await engine.inspectContainer(containerId))?.hardwareAddress;
-			if (!address) throw new Error("the container ended before it was attached to the network");
-			return address;
-		},
-	});
+export async function startNodeFilter(options: FilterOptions & { log: Logger }): Promise<NodeFilter> {
+	const { log, egress, gateway } = options;
+	const filter = createFilter(options);
 	let names: NameServer | undefined;
 	// With closed egress there is nobody to ask.
 	if (egress === "open") {

@@ -46,7 +46,11 @@ export async function observe(options: ShapingOptions, interfaceNames: readonly 
 function noteQdisc(objects: Map<string, Observed>, qdisc: Qdisc, device: string) {
 	const { kind, dev, handle, parent, root, options = {} } = qdisc;
 	if (kind === "ingress") objects.set(qdiscKey(dev, handle), { shape: "ingress" });
-	if (kind === "tbf") objects.set(qdiscKey(dev, handle), { shape: `tbf ${String(options.rate)}` });
+	if (kind === "tbf") {
+		// An earlier agent may have limited what containers receive.
+		const removal = { order: 0, line: `qdisc del dev ${dev} root`, goesWith: null };
+		objects.set(qdiscKey(dev, handle), { shape: `tbf ${String(options.rate)}`, removal });
+	}
 	if (dev !== device) return;
 	if (kind === "htb") {
 		const place = root ? String(options.default) : parent;
@@ -82,7 +86,8 @@ function noteTables(objects: Map<string, Observed>, filters: readonly Filter[], 
 		const value = options.match.value.padStart(8, "0");
 		const shown = options.match.mask === "ffffffff" ? value : value.slice(0, 4);
 		const line = `filter del dev ${device} parent 1: protocol ${protocol} pref ${pref} handle ${options.fh} u32`;
-		objects.set(filterKey(device, options.fh), {
+		// Of bucket 0 only the colons are shown.
+		objects.set(filterKey(device, options.fh.replace("::", ":0:")), {
 			shape: `${options.flowid} ${shown}`,
 			removal: { order: 0, line, goesWith: null },
 		});
@@ -90,17 +95,33 @@ function noteTables(objects: Map<string, Observed>, filters: readonly Filter[], 
 	if (filters.length > 0) objects.set(filterKey(device, "tables"), { shape: tables.sort().join(", ") });
 }
 
+/** Written out once for lists that did not change since the last look. */
+const written = new WeakMap<readonly Filter[], string>();
+
+function shapeOnce(filters: readonly Filter[], write: (filters: readonly Filter[]) => string): string {
+	const shape = written.get(filters) ?? write(filters);
+	written.set(filters, shape);
+	return shape;
+}
+
 function noteProgram(objects: Map<string, Observed>, filters: readonly Filter[], device: string, handle: string) {
-	const programs = filters.flatMap(({ options }) => (options?.bytecode ? [bytecode(options.bytecode.insns)] : []));
-	if (filters.length > 0) objects.set(filterKey(device, handle), { shape: programs.join(" and ") });
+	if (filters.length > 0) objects.set(filterKey(device, handle), { shape: shapeOnce(filters, writePrograms) });
+}
+
+function writePrograms(filters: readonly Filter[]): string {
+	return filters.flatMap(({ options }) => (options?.bytecode ? [bytecode(options.bytecode.insns)] : [])).join(" and ");
 }
 
 function noteCable(objects: Map<string, Observed>, filters: readonly Filter[], cable: string) {
+	if (filters.length > 0) objects.set(filterKey(cable, "cable"), { shape: shapeOnce(filters, writeSteps) });
+}
+
+function writeSteps(filters: readonly Filter[]): string {
 	const steps = filters.flatMap(({ pref, options }) => {
 		const to = options?.actions?.map(({ to_dev }) => to_dev).join(" and ");
 		if (!options || to === undefined) return [];
 		const mask = options.match?.mask ?? "";
 		return `${pref} ${options.bytecode ? bytecode(options.bytecode.insns) : mask === "0" ? "all" : mask} ${to}`;
 	});
-	if (filters.length > 0) objects.set(filterKey(cable, "cable"), { shape: steps.join(", ") });
+	return steps.join(", ");
 }

@@ -1,10 +1,18 @@
 import { CommandError } from "@repldock/service";
 import { readReceived } from "../../host/cables.ts";
 import { ensureShapingDevices, removeShapingDevices } from "../../host/shaping-devices.ts";
-import { changeTraffic, type HtbClass, parseClasses, readClasses } from "../../host/traffic-control.ts";
+import {
+	changeTraffic,
+	changeTrafficAtOnce,
+	type HtbClass,
+	parseClasses,
+	readClasses,
+} from "../../host/traffic-control.ts";
 import type { Member, NetworkPart, Shares, TrafficCounters } from "../parts.ts";
 import { createGroups } from "./groups.ts";
+import { concernsShaping } from "./news.ts";
 import {
+	ceilingOf,
 	floorOf,
 	groupObjects,
 	hex,
@@ -45,6 +53,7 @@ export function createShaping(options: ShapingOptions): Shaping {
 	const groups = createGroups(options.byOwner);
 	const received = new Map<string, { bytes: number; packets: number }>();
 	const lasts = new Map<string, TrafficCounters>();
+	const described = new Map<string, { what: string; objects: KernelObject[] }>();
 	let leaf: "fq_codel" | null | undefined;
 
 	/** Kernels differ in what they have for the leaves. */
@@ -71,9 +80,25 @@ export function createShaping(options: ShapingOptions): Shaping {
 	/** A container that just ended has no cable any more; what it sent is still to be read. */
 	function presentObjects(placed: Placed, isThere: (interfaceName: string) => boolean): KernelObject[] {
 		const { interfaceName } = placed.member;
-		const objects = memberObjects(placed, options, leaf ?? null);
+		const objects = objectsOf(placed);
 		if (isThere(interfaceName)) return objects;
 		return objects.filter(({ key }) => !key.includes(` ${interfaceName} `));
+	}
+
+	function forget(projectId: string): boolean {
+		described.delete(projectId);
+		return groups.remove(projectId);
+	}
+
+	/** Described once for as long as nothing that matters changes. */
+	function objectsOf(placed: Placed): KernelObject[] {
+		const { projectId, address, interfaceName } = placed.member;
+		const what = [placed.group, address, interfaceName, ceilingOf(placed.member, options), leaf].join(" ");
+		const known = described.get(projectId);
+		if (known?.what === what) return known.objects;
+		const objects = memberObjects(placed, options, leaf ?? null);
+		described.set(projectId, { what, objects });
+		return objects;
 	}
 
 	const look = () =>
@@ -106,7 +131,7 @@ export function createShaping(options: ShapingOptions): Shaping {
 	/** By the whole plan, when the short way does not fit what is there. */
 	async function changeOrMend(lines: readonly string[], interfaceName: string): Promise<void> {
 		try {
-			await changeTraffic(lines);
+			await changeTrafficAtOnce(lines);
 		} catch (error) {
 			if (!(error instanceof CommandError)) throw error;
 			await mend(interfaceName);
@@ -155,7 +180,7 @@ export function createShaping(options: ShapingOptions): Shaping {
 			const here = groups.find(member.projectId);
 			const isNewShare = !groups.hasShare(member);
 			const placed = groups.place(member);
-			const own = memberObjects(placed, options, leaf ?? null);
+			const own = objectsOf(placed);
 			if (here?.member.containerId === member.containerId) {
 				// A new policy moves the ceiling alone.
 				await changeOrMend(
@@ -177,17 +202,17 @@ export function createShaping(options: ShapingOptions): Shaping {
 			const placed = groups.find(projectId);
 			if (!placed) return;
 			await noteReceived([placed.member]);
-			const isLast = groups.remove(projectId);
+			const isLast = forget(projectId);
 			const lines = [
 				`class show dev ${device} parent ${hex(placed.group)}: classid ${memberClass(placed)}`,
 				...removalLines(placed, isLast),
 			];
 			let classes: HtbClass[];
 			try {
-				classes = parseClasses(await changeTraffic(lines));
+				classes = parseClasses(await changeTrafficAtOnce(lines));
 			} catch (error) {
 				if (!(error instanceof CommandError)) throw error;
-				classes = await readClasses(device);
+				classes = [...(await readClasses(device)), ...parseClasses(error.stderr)];
 				await mend();
 			}
 			lasts.set(projectId, countersOf(placed, byId(classes)));
@@ -197,9 +222,14 @@ export function createShaping(options: ShapingOptions): Shaping {
 		async repair(members) {
 			const classes = await readClasses(device);
 			const kept = new Set(members.map(({ projectId }) => projectId));
-			for (const { member } of groups.placed()) if (!kept.has(member.projectId)) groups.remove(member.projectId);
+			for (const { member } of groups.placed()) if (!kept.has(member.projectId)) forget(member.projectId);
 			for (const member of members) groups.place(member, classes);
 			return mend();
+		},
+
+		concerns: ({ from, line }) => {
+			if (from === "filter") return null;
+			return line === "" ? "gone" : concernsShaping(line, options, groups.placed());
 		},
 
 		async release() {

@@ -9,6 +9,7 @@ const reasons: Readonly<Record<string, string>> = {
 	spoofed: "The packet bore an address that is not this project's.",
 	connections: "There were too many connections at once.",
 	ipv6: "Only IPv4 is let out.",
+	questions: "Too many names were asked for within a second.",
 };
 
 /** Why packets were refused, for the person whose program sent them. */
