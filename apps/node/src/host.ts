@@ -150,7 +150,9 @@ export interface Snapshots {
 export interface VersionPlaces {
 	/** Host path of a version that is whole. */
 	path(projectId: string, versionId: string): string;
-	/** @returns false when the node's own snapshot is not this version; else the version is whole, at no cost. */
+	/** Whether the node's own snapshots hold this checkpoint now: what builds on it can be received. */
+	isLocal(projectId: string, versionId: string): Promise<boolean>;
+	/** @returns false when the node's own snapshots do not hold this version; else the version is whole, at no cost. */
 	takeLocal(projectId: string, versionId: string): Promise<boolean>;
 	/** Makes one part of a version's chain, under the name it was sent from; see `Snapshots.receive`. */
 	receive(projectId: string, stream: Readable): Promise<void>;

@@ -29,21 +29,27 @@ export function createVersionPlaces(mountPoint: string): VersionPlaces {
 		if (await stat(place).catch(ignoreMissing)) await deleteSubvolume(mountPoint, place);
 	}
 
+	async function isLocal(projectId: string, versionId: string): Promise<boolean> {
+		const place = local.path(projectId, versionId);
+		if (!(await stat(place).catch(ignoreMissing))) return false;
+		// One that is still being received can be written.
+		return (await runCommand("btrfs", ["property", "get", "-ts", place, "ro"])).trim() === "ro=true";
+	}
+
 	return {
 		path,
+		isLocal,
 
 		async takeLocal(projectId, versionId) {
 			const from = local.path(projectId, versionId);
 			const to = path(projectId, versionId);
 			try {
-				// One that is still being received can be written.
-				const property = await runCommand("btrfs", ["property", "get", "-ts", from, "ro"]);
-				if (property.trim() !== "ro=true") return false;
+				if (!(await isLocal(projectId, versionId))) return false;
 				await mkdir(dirname(to), { recursive: true, mode: 0o700 });
 				await snapshotSubvolume(from, to, ["-r"]);
 				return true;
 			} catch (error) {
-				// It is not here, or went in this moment, since a later one is durable.
+				// It went in this moment, since a later one is durable.
 				if (error instanceof CommandError && !(await stat(from).catch(ignoreMissing))) return false;
 				throw error;
 			}

@@ -76,17 +76,39 @@ export function createFetching(parts: FetchParts) {
 		const streamBytes = chain.reduce((sum, { bytes }) => sum + bytes, 0);
 		await parts.makeRoom(wanted, Math.min(parts.quota(projectId), streamBytes * expectedGrowth));
 		await parts.settled(projectId);
-		const base = parts.base(projectId, chain.map(idOf).reverse());
-		const missing = chain.slice(chain.findIndex((checkpoint) => idOf(checkpoint) === base?.versionId) + 1);
+		const own = chain.map((checkpoint) => (checkpoint.projectId === projectId ? idOf(checkpoint) : ""));
+		const base = parts.base(projectId, own.toReversed());
 		try {
-			await receiveAll(projectId, missing);
+			await receiveAfter(projectId, chain, base ? own.indexOf(base.versionId) : -1);
 			await places.keepReceived(projectId, versionId);
-		} catch (error) {
-			await places.removeReceived(projectId, missing.map(idOf));
-			throw error;
 		} finally {
 			base?.release();
 		}
+	}
+
+	/** @param at of the checkpoint that is on the shelf and stays there; -1 when there is none. */
+	async function receiveAfter(projectId: string, chain: readonly Checkpoint[], at: number): Promise<void> {
+		const local = await lastLocal(chain);
+		try {
+			await receiveAll(projectId, chain.slice(Math.max(at, local) + 1));
+		} catch (error) {
+			await places.removeReceived(projectId, chain.map(idOf));
+			// The node's own snapshot may have gone meanwhile, since a later one is durable.
+			if (local <= at || !(error instanceof CommandError)) throw error;
+			await receiveAll(projectId, chain.slice(at + 1)).catch(async (again: unknown) => {
+				await places.removeReceived(projectId, chain.map(idOf));
+				throw again;
+			});
+		}
+	}
+
+	/** The last part before the version itself that the node has for its own work, for this project's or another's sake. */
+	async function lastLocal(chain: readonly Checkpoint[]): Promise<number> {
+		for (let at = chain.length - 2; at >= 0; at -= 1) {
+			const checkpoint = chain[at] as Checkpoint;
+			if (await places.isLocal(checkpoint.projectId, idOf(checkpoint))) return at;
+		}
+		return -1;
 	}
 
 	/** Only the last one stays: the others are needed no more once the next is there. */

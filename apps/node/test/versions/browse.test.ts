@@ -128,8 +128,9 @@ test("what the volume's own snapshot holds is not fetched; else those who ask at
 	const counted = countGets();
 	expect(await text(own, "main.py")).toBe("print(1)\n");
 	expect(counted.gets).toBe(0);
-	// The node's own cannot be built on: it is another subvolume than the one that was sent.
+	// A copy of the node's own cannot be built on: it is another subvolume than the one that was sent.
 	const ids = await makeVersions(4);
+	await node.snapshots.remove([{ projectId: rig.projectId, name: own }]);
 	expect(await text(ids[3] ?? "", "main.py")).toBe("print(4)\n");
 	expect(counted.gets).toBe(0);
 	const all = await Promise.all(Array.from({ length: 8 }, () => text(ids[1] ?? "", "main.py")));
@@ -139,6 +140,26 @@ test("what the volume's own snapshot holds is not fetched; else those who ask at
 	expect(await text(ids[2] ?? "", "main.py")).toBe("print(3)\n");
 	expect(counted.gets).toBe(4);
 	expect(await rig.onShelf()).toHaveLength(4);
+});
+
+test("what the node keeps by itself of a chain is not fetched, and fetched after all when it goes in this moment", async () => {
+	const removal = vi.spyOn(node.snapshots, "remove").mockResolvedValue(undefined);
+	const ids = await makeVersions(4);
+	removal.mockRestore();
+	const drop = (...names: string[]) => node.snapshots.remove(names.map((name) => ({ projectId: rig.projectId, name })));
+	await drop(ids[1] ?? "", ids[2] ?? "");
+	const counted = countGets();
+	expect(await text(ids[1] ?? "", "main.py")).toBe("print(2)\n");
+	expect(counted.gets).toBe(1);
+	await rig.restartVersions();
+	cluster.breakStore({
+		async get(key, options) {
+			await drop(ids[0] ?? "");
+			return cluster.store.get(key, options);
+		},
+	});
+	expect(await text(ids[2] ?? "", "main.py")).toBe("print(3)\n");
+	expect(await rig.onShelf()).toEqual([`${ids[2]}.whole`]);
 });
 
 test("of the versions at hand the longest unused goes first, one that is being read stays, and none is left after a crash", async () => {
@@ -202,7 +223,6 @@ test("versions take no more than their share of the disk; where there is no room
 	for (const id of ids.slice(0, 3)) expect((await read(id, "main.py")).status).toBe(200);
 	expect(await rig.onShelf()).toEqual([`${ids[1]}.whole`, `${ids[2]}.whole`].sort());
 	rig = await start({ limits: { shareLeftFree: 1 } });
-	// The first one and the last are the node's own anyway.
 	const [, second = ""] = await makeVersions(3);
 	expect((await read(second, "main.py")).json()).toMatchObject({ status: 507, code: "disk_full" });
 	expect(await rig.onShelf()).not.toContain(`${second}.whole`);
