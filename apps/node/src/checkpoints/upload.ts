@@ -70,8 +70,11 @@ export async function upload(
 
 	async function storeOne(pending: Pending) {
 		const { projectId, generation, sequence } = pending.checkpoint;
-		const sent = snapshots.send(projectId, pending.name, pending.parentName);
-		const { start, rest } = await readStart(compressed(sent), smallMostBytes);
+		const bytes = compressed(
+			(through) => snapshots.send(projectId, pending.name, pending.parentName, through),
+			pending.parentName === null ? "full" : "increment",
+		);
+		const { start, rest } = await readStart(bytes, smallMostBytes);
 		if (rest === null) {
 			pack.push({ pending, bytes: start });
 			packBytes += start.length;
