@@ -12,6 +12,7 @@ import { createNodeCheckpoints } from "./control/node-checkpoints.ts";
 import { createNodeVisits } from "./control/node-visits.ts";
 import { checkDueDomains, type DomainChecks } from "./dns/check-domain.ts";
 import { createResolver, type Resolver } from "./dns/resolver.ts";
+import { rebuildFrom } from "./rebuild-index.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { tidy } from "./store/janitor.ts";
 import { migrate } from "./store/migrate.ts";
@@ -204,8 +205,18 @@ async function main(command: string | undefined): Promise<void> {
 		process.stdout.write(`${await makeOperatorLink(config, createLog("site", "silent"))}\n`);
 		return;
 	}
+	if (command === "rebuild-index") {
+		const database = await prepareDatabase(config, createLog("site", "silent"));
+		try {
+			const outcome = await rebuildFrom(database, config, process.stdin);
+			process.stdout.write(`${JSON.stringify(outcome)}\n`);
+		} finally {
+			await database.destroy();
+		}
+		return;
+	}
 	if (command !== undefined)
-		throw new Error(`There is no command ${command}. Commands: operator-link, or none to serve.`);
+		throw new Error(`There is no command ${command}. Commands: operator-link, rebuild-index, or none to serve.`);
 	const log = createLog("site", config.logLevel);
 	const site = await startSite(config, log);
 	const stop = () => void site.close();

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ProjectId } from "./project.ts";
+import { ProjectId, ProjectName, Slug, TemplateId, UserId, Visibility } from "./project.ts";
 
 /**
  * Checkpoints: read-only snapshots of a volume that the object store has acknowledged. A full one holds all files, an
@@ -38,6 +38,24 @@ export const Checkpoint = CheckpointId.extend({
 });
 export type Checkpoint = z.infer<typeof Checkpoint>;
 
+/** What an object says of a checkpoint's project, so that a lost database can be made anew. */
+export const ProjectFacts = z.object({
+	name: ProjectName.optional(),
+	slug: Slug,
+	template: TemplateId,
+	visibility: Visibility,
+	ownerId: UserId,
+});
+export type ProjectFacts = z.infer<typeof ProjectFacts>;
+
+/** One entry of the index that ends an object; the key is that of the object. Older ones say nothing of the project. */
+export const PackEntry = Checkpoint.omit({ key: true }).extend({ project: ProjectFacts.optional() });
+export type PackEntry = z.infer<typeof PackEntry>;
+
+/** A checkpoint as the objects alone tell of it: a line of what `rebuild-index` hands to the site. */
+export const StoredCheckpoint = Checkpoint.extend({ project: ProjectFacts.optional() });
+export type StoredCheckpoint = z.infer<typeof StoredCheckpoint>;
+
 /**
  * `POST <site>/api/node/manifests`, `Authorization: Bearer <node token>`: what restores a project, the full checkpoint
  * first; without an id its current state. An empty chain: nothing of it was ever made durable.
@@ -55,7 +73,14 @@ export type ManifestAnswer = z.infer<typeof ManifestAnswer>;
 export const unnamedObjectsPath = "/api/node/objects";
 export const UnnamedObjectsQuestion = z.object({ keys: z.array(z.string().max(512)).max(1000) });
 export type UnnamedObjectsQuestion = z.infer<typeof UnnamedObjectsQuestion>;
-export const UnnamedObjectsAnswer = z.object({ unnamed: z.array(z.string()) });
+export const UnnamedObjectsAnswer = z.object({
+	unnamed: z.array(z.string()),
+	/**
+	 * The database does not know what was stored before: another one did, which is lost. Such objects must not be removed
+	 * for want of a name.
+	 */
+	knowsSince: z.iso.datetime(),
+});
 export type UnnamedObjectsAnswer = z.infer<typeof UnnamedObjectsAnswer>;
 
 /** Until when a project's work outlives the loss of its server. */

@@ -11,6 +11,7 @@ import {
 import { createBackoff, type Logger } from "@repldock/service";
 import type { SnapshotName, SnapshotSurvey, Snapshots, Volumes } from "../host.ts";
 import { extendChain, isFullDue } from "./chain.ts";
+import { factsOf } from "./project-facts.ts";
 import { createReports, type Reports } from "./reports.ts";
 import { restoreVolume } from "./restore.ts";
 import { type Durable, readCheckpoints, writeCheckpoints } from "./state-file.ts";
@@ -136,6 +137,7 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			pending: {
 				name,
 				parentName: parent && snapshotName(parent),
+				facts: placement && factsOf(placement),
 				checkpoint: {
 					projectId,
 					generation,

@@ -1,14 +1,16 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
-import type { Checkpoint } from "@repldock/protocol";
+import type { Checkpoint, ProjectFacts } from "@repldock/protocol";
 import type { Snapshots } from "../host.ts";
 import { ownKey, type PackEntry, packKey, sealPack } from "./pack.ts";
 import { compressed, joined, readStart } from "./stream.ts";
 
 /** A snapshot that is to become durable. */
 export interface Pending {
-	checkpoint: Omit<PackEntry, "start" | "bytes" | "sha256">;
+	checkpoint: Omit<PackEntry, "start" | "bytes" | "sha256" | "project">;
+	/** Of its project, to be read where the database is lost. */
+	facts: ProjectFacts | undefined;
 	/** Name of the snapshot, and of the one that it builds on. */
 	name: string;
 	parentName: string | null;
@@ -56,10 +58,16 @@ export async function upload(
 			start += bytes.length;
 			return entry;
 		});
-		const body = Buffer.concat([...content.map(({ bytes }) => bytes), sealPack(entries)]);
+		const index = entries.map((entry, at) => ({ ...entry, project: content[at]?.pending.facts }));
+		const body = Buffer.concat([...content.map(({ bytes }) => bytes), sealPack(index)]);
 		try {
 			requireSum(key, await store.put(key, body, { signal }), sumOf(body));
-			on.uploaded(content.map(({ pending }, at) => ({ pending, checkpoint: { ...(entries[at] as PackEntry), key } })));
+			on.uploaded(
+				content.map(({ pending }, at) => ({
+					pending,
+					checkpoint: { ...(entries[at] as Omit<PackEntry, "project">), key },
+				})),
+			);
 		} catch (error) {
 			on.failed(
 				content.map(({ pending }) => pending),
@@ -82,11 +90,11 @@ export async function upload(
 			return;
 		}
 		const key = ownKey(projectId, generation, sequence);
-		let entry: PackEntry | undefined;
+		let entry: Omit<PackEntry, "project"> | undefined;
 		const hash = createHash("sha256");
 		const body = joined(start, rest, (bytes, sha256) => {
 			entry = { ...pending.checkpoint, start: 0, bytes, sha256 };
-			return sealPack([entry]);
+			return sealPack([{ ...entry, project: pending.facts }]);
 		});
 		const put = await store.put(key, hashing(body, hash), { signal });
 		if (!entry) throw new Error("the store acknowledged an object before its end");

@@ -31,8 +31,8 @@ export function createManifestQuestions(site: SiteAddress) {
 		},
 
 		/** Which of these objects nothing refers to. */
-		async unnamed(keys: readonly string[]): Promise<string[]> {
-			return UnnamedObjectsAnswer.parse(await ask(unnamedObjectsPath, { keys })).unnamed;
+		async unnamed(keys: readonly string[]): Promise<UnnamedObjectsAnswer> {
+			return UnnamedObjectsAnswer.parse(await ask(unnamedObjectsPath, { keys }));
 		},
 	};
 }

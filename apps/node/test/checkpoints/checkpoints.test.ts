@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ObjectStoreError } from "@repldock/objects";
+import { ObjectStoreError, readIndex } from "@repldock/objects";
+import { PackEntry } from "@repldock/protocol";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { z } from "zod";
 import { collectGarbage } from "../../src/checkpoints/garbage.ts";
 import { readPack } from "../../src/checkpoints/pack.ts";
 import { findLeftovers, log } from "../host/machine.ts";
@@ -69,6 +71,9 @@ test("small checkpoints of one round share one object, whose own index tells wha
 	const index = await readPack(cluster.store, key, bytes);
 	expect(new Set(index.map(({ projectId }) => projectId))).toEqual(new Set(projects.map(({ id }) => id)));
 	for (const entry of index) expect(cluster.chainOf(entry.projectId)).toEqual([entry]);
+	const told = z.array(PackEntry).parse(await readIndex(cluster.store, key, bytes));
+	const facts = { name: "An app", slug: "app", template: "python", visibility: "private", ownerId: "o" };
+	expect(told.map(({ project }) => project)).toEqual(projects.map(() => facts));
 });
 
 test("a project is restored on another node with all that it held, owned by that node's containers, and goes on there", async () => {
@@ -215,13 +220,19 @@ test("only old objects that no manifest names are removed, and none while the si
 	const options = {
 		store: cluster.store,
 		olderThanMs: -60_000,
-		unnamed: async (keys: readonly string[]) => keys.filter((key) => !named.has(key)),
+		unnamed: async (keys: readonly string[]) => ({
+			unnamed: keys.filter((key) => !named.has(key)),
+			knowsSince: new Date(0).toISOString(),
+		}),
 		unreported: () => new Set([untold]),
 		log,
 	};
 	const outage = () => Promise.reject(new Error("the site does not answer"));
 	await expect(collectGarbage({ ...options, unnamed: outage })).rejects.toThrow();
 	expect(await collectGarbage({ ...options, olderThanMs: 60_000 })).toBe(0);
+	// A database that was made after these objects, because the one that knew them is lost.
+	const young = async () => ({ ...(await options.unnamed([told])), knowsSince: new Date().toISOString() });
+	expect(await collectGarbage({ ...options, unnamed: young })).toBe(0);
 	await collectGarbage(options);
 	const left = await keysOf(cluster.store, "");
 	expect(left).toContain(untold);

@@ -43,6 +43,7 @@ export async function startCluster() {
 			want: "running",
 			wantVersion: 1,
 			domains: [],
+			name: "An app",
 			slug: "app",
 			owner: { id: "o", name: "Owner" },
 			template: "python",

@@ -6,7 +6,7 @@ import {
 	UnnamedObjectsQuestion,
 } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import { findChain, findUnnamedObjects } from "../store/checkpoints.ts";
+import { findChain, findUnnamedObjects, readKnowsSince } from "../store/checkpoints.ts";
 import type { Database } from "../store/database.ts";
 import { answerNodes } from "./node-questions.ts";
 
@@ -28,7 +28,8 @@ export function createNodeCheckpoints(options: {
 
 	async function unnamed(question: unknown): Promise<UnnamedObjectsAnswer> {
 		const { keys } = parseInput(UnnamedObjectsQuestion, question);
-		return { unnamed: await findUnnamedObjects(database, keys) };
+		const knowsSince = await readKnowsSince(database);
+		return { unnamed: await findUnnamedObjects(database, keys), knowsSince: knowsSince.toISOString() };
 	}
 
 	return {

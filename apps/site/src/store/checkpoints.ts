@@ -26,7 +26,7 @@ export async function recordCheckpoints(
 }
 
 async function record(database: Database, nodeId: string, checkpoint: Checkpoint): Promise<void> {
-	const { projectId, generation, sequence, parent } = checkpoint;
+	const { projectId, generation } = checkpoint;
 	// The placement cannot move while its checkpoint is written down.
 	const placement = await database
 		.selectFrom("projects")
@@ -38,7 +38,19 @@ async function record(database: Database, nodeId: string, checkpoint: Checkpoint
 	// Gone for good: nobody will want its files.
 	if (!placement) return;
 	const isOwner = await holdsGeneration(database, nodeId, projectId, generation);
-	await database
+	await insertCheckpoint(database, checkpoint, !isOwner);
+	if (!isOwner) return;
+	await moveForward(database, checkpoint);
+}
+
+/** @returns false when it is recorded already. */
+export async function insertCheckpoint(
+	database: Database,
+	checkpoint: Checkpoint,
+	recovered: boolean,
+): Promise<boolean> {
+	const { projectId, generation, sequence, parent, kind, name, start, bytes } = checkpoint;
+	const result = await database
 		.insertInto("checkpoints")
 		.values({
 			projectId,
@@ -46,23 +58,31 @@ async function record(database: Database, nodeId: string, checkpoint: Checkpoint
 			sequence,
 			parentGeneration: parent?.generation ?? null,
 			parentSequence: parent?.sequence ?? null,
-			kind: checkpoint.kind,
-			name: checkpoint.name,
+			kind,
+			name,
 			takenAt: new Date(checkpoint.takenAt),
 			objectKey: checkpoint.key,
-			start: checkpoint.start,
-			bytes: checkpoint.bytes,
+			start,
+			bytes,
 			sha256: Buffer.from(checkpoint.sha256, "hex"),
-			recovered: !isOwner,
+			recovered,
 		})
 		.onConflict((conflict) => conflict.columns(["projectId", "generation", "sequence"]).doNothing())
-		.execute();
-	if (!isOwner) return;
-	await sql`
+		.executeTakeFirst();
+	return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+}
+
+/** Makes it its project's present state, unless that is later already. @returns whether it did. */
+export async function moveForward(
+	database: Database,
+	{ projectId, generation, sequence }: CheckpointId,
+): Promise<boolean> {
+	const result = await sql`
 		INSERT INTO durable_checkpoints AS present (project_id, generation, sequence)
 		VALUES (${projectId}, ${generation}, ${sequence})
 		ON CONFLICT (project_id) DO UPDATE SET generation = excluded.generation, sequence = excluded.sequence
 		WHERE (present.generation, present.sequence) < (excluded.generation, excluded.sequence)`.execute(database);
+	return (result.numAffectedRows ?? 0n) > 0n;
 }
 
 async function holdsGeneration(database: Database, nodeId: string, projectId: string, generation: number) {
@@ -149,4 +169,10 @@ export async function findUnnamedObjects(database: Database, keys: readonly stri
 		.execute();
 	const named = new Set(rows.map(({ objectKey }) => objectKey));
 	return keys.filter((key) => !named.has(key));
+}
+
+/** Since when the database knows of all that was stored. */
+export async function readKnowsSince(database: Database): Promise<Date> {
+	const row = await database.selectFrom("objectIndex").select("knowsSince").executeTakeFirstOrThrow();
+	return row.knowsSince;
 }

@@ -19,6 +19,7 @@ export interface Tables {
 	networkAlerts: NetworkAlertsTable;
 	checkpoints: CheckpointsTable;
 	durableCheckpoints: { projectId: string; generation: number; sequence: number };
+	objectIndex: { single: Generated<boolean>; knowsSince: ColumnType<Date, Date | undefined, Date> };
 }
 
 export type Role = "admin" | "user";
