@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { manifestsPath, unnamedObjectsPath, visitsPath } from "@repldock/protocol";
+import { manifestsPath, scrubPath, unnamedObjectsPath, visitsPath } from "@repldock/protocol";
 import { createBackoff, createCleanupStack, createLog, type Logger, readConfig } from "@repldock/service";
 import { startDelivery } from "./alerts/deliver.ts";
 import { createApi } from "./api/app.ts";
@@ -126,6 +126,7 @@ export async function startSite(
 			[visitsPath]: createNodeVisits({ database, nodeToken: secrets.nodeToken, log }),
 			[manifestsPath]: nodeCheckpoints.manifests,
 			[unnamedObjectsPath]: nodeCheckpoints.unnamedObjects,
+			[scrubPath]: nodeCheckpoints.scrubs,
 		};
 		const metrics = createMetrics(database, config.metricsToken);
 		const server = createHttpServer({ api, pages, visits, nodeQuestions, metrics, control, database, siteUrl, log });

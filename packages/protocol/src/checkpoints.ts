@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ProjectId, ProjectName, Slug, TemplateId, UserId, Visibility } from "./project.ts";
+import { NodeId, ProjectId, ProjectName, Slug, TemplateId, UserId, Visibility } from "./project.ts";
 
 /**
  * Checkpoints: read-only snapshots of a volume that the object store has acknowledged. A full one holds all files, an
@@ -48,12 +48,15 @@ export const ProjectFacts = z.object({
 });
 export type ProjectFacts = z.infer<typeof ProjectFacts>;
 
+/** Nothing is held up by facts that are no longer understood, such as an address that came to be reserved. */
+const tolerantFacts = ProjectFacts.optional().catch(undefined);
+
 /** One entry of the index that ends an object; the key is that of the object. Older ones say nothing of the project. */
-export const PackEntry = Checkpoint.omit({ key: true }).extend({ project: ProjectFacts.optional() });
+export const PackEntry = Checkpoint.omit({ key: true }).extend({ project: tolerantFacts });
 export type PackEntry = z.infer<typeof PackEntry>;
 
 /** A checkpoint as the objects alone tell of it: a line of what `rebuild-index` hands to the site. */
-export const StoredCheckpoint = Checkpoint.extend({ project: ProjectFacts.optional() });
+export const StoredCheckpoint = Checkpoint.extend({ project: tolerantFacts });
 export type StoredCheckpoint = z.infer<typeof StoredCheckpoint>;
 
 /**
@@ -82,6 +85,38 @@ export const UnnamedObjectsAnswer = z.object({
 	knowsSince: z.iso.datetime(),
 });
 export type UnnamedObjectsAnswer = z.infer<typeof UnnamedObjectsAnswer>;
+
+/**
+ * `POST <site>/api/node/scrub`: which object the node is to read back next, of those that hold checkpoints of its projects
+ * or of projects that are nowhere. Repeating a question is harmless.
+ */
+export const scrubPath = "/api/node/scrub";
+export const ScrubQuestion = z.object({
+	nodeId: NodeId,
+	/** In which all objects are to be read once, in milliseconds. */
+	periodMs: z.int().positive(),
+	/** The last one that was read, and what was found. */
+	done: z
+		.object({
+			key: z.string().max(512),
+			findings: z.array(
+				z.object({
+					checkpoint: CheckpointId,
+					problem: z.enum(["missing", "damaged"]),
+					detail: z.string().max(1000),
+				}),
+			),
+		})
+		.nullable(),
+});
+export type ScrubQuestion = z.infer<typeof ScrubQuestion>;
+export const ScrubAnswer = z.object({
+	/** What its next object holds; empty when it has none. */
+	checkpoints: z.array(Checkpoint),
+	/** How long to wait before it is read. */
+	waitMs: z.int().nonnegative(),
+});
+export type ScrubAnswer = z.infer<typeof ScrubAnswer>;
 
 /** Until when a project's work outlives the loss of its server. */
 export const Durability = z.object({

@@ -21,3 +21,8 @@ export function extendChain(chain: Chain | null, bytes: number): Chain {
 	if (chain === null) return { fullBytes: bytes, increments: 0, incrementBytes: 0 };
 	return { ...chain, increments: chain.increments + 1, incrementBytes: chain.incrementBytes + bytes };
 }
+
+/** The chain as it is when nothing may build on it any more. */
+export function endChain(chain: Chain): Chain {
+	return { ...chain, increments: mostIncrements };
+}

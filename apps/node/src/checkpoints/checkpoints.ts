@@ -10,7 +10,7 @@ import {
 } from "@repldock/protocol";
 import { createBackoff, type Logger } from "@repldock/service";
 import type { SnapshotName, SnapshotSurvey, Snapshots, Volumes } from "../host.ts";
-import { extendChain, isFullDue } from "./chain.ts";
+import { endChain, extendChain, isFullDue } from "./chain.ts";
 import { factsOf } from "./project-facts.ts";
 import { createReports, type Reports } from "./reports.ts";
 import { restoreVolume } from "./restore.ts";
@@ -50,6 +50,8 @@ export interface Checkpoints {
 	/** Makes the volume of a project that came from the object store, if it is not here. */
 	restore(placement: DesiredPlacement): Promise<void>;
 	durability(projectId: string): Durability;
+	/** What is stored of these projects is damaged: where their volumes are here, the next round stores them in full. */
+	storeAnew(projectIds: readonly string[]): Promise<void>;
 	/** Forgets a project that is gone for good. */
 	forget(projectId: string): Promise<void>;
 	reports: Reports;
@@ -309,6 +311,20 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			upTo: durable.get(projectId)?.upTo ?? null,
 			problem: problems.get(projectId) ?? null,
 		}),
+
+		async storeAnew(projectIds) {
+			await inTurn(async () => {
+				for (const projectId of projectIds) {
+					const kept = durable.get(projectId);
+					if (!kept) continue;
+					// No volume has changed this often: the next round finds it changed.
+					durable.set(projectId, { ...kept, upTo: null, changes: -1, chain: endChain(kept.chain) });
+					problems.set(projectId, "What was stored is damaged. It is being stored anew.");
+					options.onDurability(projectId);
+				}
+				await save();
+			});
+		},
 
 		async forget(projectId) {
 			await inTurn(async () => {

@@ -1,12 +1,15 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { ObjectStoreError, readIndex } from "@repldock/objects";
-import { PackEntry } from "@repldock/protocol";
+import { type Checkpoint, type CheckpointId, PackEntry, type ScrubQuestion } from "@repldock/protocol";
+import { createLog } from "@repldock/service";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { collectGarbage } from "../../src/checkpoints/garbage.ts";
 import { readPack } from "../../src/checkpoints/pack.ts";
+import { scrubOnSchedule } from "../../src/checkpoints/scrub.ts";
 import { findLeftovers, log } from "../host/machine.ts";
 import { type CheckpointNode, type Cluster, keysOf, namesIn, startCluster } from "./rig.ts";
 
@@ -72,7 +75,7 @@ test("small checkpoints of one round share one object, whose own index tells wha
 	expect(new Set(index.map(({ projectId }) => projectId))).toEqual(new Set(projects.map(({ id }) => id)));
 	for (const entry of index) expect(cluster.chainOf(entry.projectId)).toEqual([entry]);
 	const told = z.array(PackEntry).parse(await readIndex(cluster.store, key, bytes));
-	const facts = { name: "An app", slug: "app", template: "python", visibility: "private", ownerId: "o" };
+	const facts = { name: "An app", slug: "demo", template: "python", visibility: "private", ownerId: "o" };
 	expect(told.map(({ project }) => project)).toEqual(projects.map(() => facts));
 });
 
@@ -118,7 +121,6 @@ test("a damaged object is never restored: nothing of it is to be seen", async ()
 			if (options?.range?.start !== last?.start || key !== last?.key) return stream;
 			const bytes = Buffer.concat(await stream.toArray());
 			bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
-			const { Readable } = await import("node:stream");
 			return Readable.from([bytes]);
 		},
 	});
@@ -240,4 +242,57 @@ test("only old objects that no manifest names are removed, and none while the si
 	expect(left).not.toContain(told);
 	expect(left).toEqual(expect.arrayContaining(before.filter((key) => named.has(key))));
 	expect(left).toEqual(expect.arrayContaining(cluster.chainOf(id).map(({ key }) => key)));
+});
+
+test("an object that is damaged in the store is found, told, and stored anew in full at the next tick", async () => {
+	const [{ id, path }, other] = [await makeProject(), await makeProject()];
+	await one.checkpoints.round();
+	await writeFile(join(path, "more"), "more");
+	await one.checkpoints.round();
+	const chain = cluster.chainOf(id);
+	const last = chain.at(-1) as Checkpoint;
+	cluster.breakStore({
+		async get(key, options) {
+			const bytes = Buffer.concat(await (await cluster.store.get(key, options)).toArray());
+			if (key === last.key) bytes[last.start] = (bytes[last.start] ?? 0) ^ 1;
+			return Readable.from([bytes]);
+		},
+	});
+	const answers = [chain.slice(0, 1), chain.slice(-1), []].map((checkpoints) => ({ checkpoints, waitMs: 0 }));
+	const asked: ScrubQuestion[] = [];
+	const stop = new AbortController();
+	const told: CheckpointId[] = [];
+	await scrubOnSchedule(
+		{
+			store: cluster.faultyStore,
+			periodMs: 1000,
+			nodeId: () => randomUUID(),
+			async next(question) {
+				asked.push(question);
+				const answer = answers.shift();
+				if (answer?.checkpoints.length === 0) stop.abort();
+				return answer ?? { checkpoints: [], waitMs: 0 };
+			},
+			onDamage: (damaged) => void told.push(...damaged),
+			wait: async () => undefined,
+			log: createLog("test", "silent"),
+		},
+		stop.signal,
+	);
+	const { generation, sequence } = last;
+	expect(told).toEqual([{ projectId: id, generation, sequence }]);
+	expect(asked.map(({ done }) => done)).toMatchObject([
+		null,
+		{ key: chain[0]?.key, findings: [] },
+		{ key: last.key, findings: [{ checkpoint: told[0], problem: "damaged" }] },
+	]);
+	await one.checkpoints.storeAnew([id]);
+	expect(one.checkpoints.durability(id)).toMatchObject({ upTo: null, problem: expect.stringContaining("damaged") });
+	const otherBefore = cluster.chainOf(other.id);
+	await one.checkpoints.round();
+	expect(one.checkpoints.durability(id)).toMatchObject({ upTo: expect.any(String), problem: null });
+	expect(cluster.chainOf(id)).toHaveLength(1);
+	expect(cluster.chainOf(other.id)).toEqual(otherBefore);
+	await two.checkpoints.restore(move(id));
+	expect(await readFile(join(two.volumes.path(id), "more"), "utf8")).toBe("more");
 });

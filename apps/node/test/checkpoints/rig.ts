@@ -44,7 +44,7 @@ export async function startCluster() {
 			wantVersion: 1,
 			domains: [],
 			name: "An app",
-			slug: "app",
+			slug: "demo",
 			owner: { id: "o", name: "Owner" },
 			template: "python",
 			visibility: "private",
@@ -121,6 +121,8 @@ export async function startCluster() {
 		directory,
 		template,
 		store: folder,
+		/** As nodes meet it; see `breakStore`. */
+		faultyStore: proxy(faulty),
 		recorded,
 		placements,
 		place,

@@ -140,7 +140,7 @@ interface ChainRow {
 	sha256: Buffer;
 }
 
-function toCheckpoint(row: ChainRow): Checkpoint {
+export function toCheckpoint(row: ChainRow): Checkpoint {
 	const { projectId, generation, sequence, parentGeneration, parentSequence, kind, name, start, bytes } = row;
 	const isFull = parentGeneration === null || parentSequence === null;
 	return {

@@ -19,6 +19,8 @@ export interface Tables {
 	networkAlerts: NetworkAlertsTable;
 	checkpoints: CheckpointsTable;
 	durableCheckpoints: { projectId: string; generation: number; sequence: number };
+	scrubs: ScrubsTable;
+	damagedCheckpoints: DamagedCheckpointsTable;
 	objectIndex: { single: Generated<boolean>; knowsSince: ColumnType<Date, Date | undefined, Date> };
 }
 
@@ -144,4 +146,20 @@ interface CheckpointsTable {
 	sha256: Buffer;
 	recovered: boolean;
 	recordedAt: Generated<Date>;
+}
+
+interface ScrubsTable {
+	nodeId: string;
+	afterKey: Generated<string>;
+	roundBeganAt: Generated<Date>;
+	roundEndedAt: Date | null;
+}
+
+interface DamagedCheckpointsTable {
+	projectId: string;
+	generation: number;
+	sequence: number;
+	problem: "missing" | "damaged";
+	detail: string;
+	foundAt: Generated<Date>;
 }
