@@ -27,6 +27,17 @@ async function rebuild(): Promise<Rebuilt> {
 	return JSON.parse(await repldock(["rebuild-index", "--json", "--data", instance.data]));
 }
 
+interface DoctorFinding {
+	name: string;
+	state: string;
+	mend?: string;
+}
+
+async function doctorSays(name: string): Promise<DoctorFinding | undefined> {
+	const output = await repldock(["doctor", "--json", "--data", instance.data]);
+	return (JSON.parse(output) as { findings: DoctorFinding[] }).findings.find((finding) => finding.name === name);
+}
+
 /** Makes a project with an edit, and waits until that is durable. */
 async function makeProject(site: SiteClient, name: string) {
 	const project = await site.createProject("bash", { name });
@@ -64,6 +75,7 @@ test("with the database deleted and the volumes lost, every project comes back f
 		{ REPLDOCK_EGRESS: "closed", REPLDOCK_VOLUMES_SIZE: "8G" },
 	);
 	await expect(rebuild()).rejects.toThrow("no administrator");
+	expect(await doctorSays("garbage")).toMatchObject({ state: "warning", mend: "./repldock rebuild-index" });
 	instance.operatorLink = (JSON.parse(output) as { operatorLink: string }).operatorLink;
 	const site = await SiteClient.welcome(instance, person);
 	// Somebody was faster, and has one's address now.
@@ -87,8 +99,11 @@ test("with the database deleted and the volumes lost, every project comes back f
 	expect(await rebuild()).toMatchObject({ projects: 0, checkpoints: 0, moved: 0, problems: [] });
 }, 600_000);
 
-test("on a living database nothing is changed, and a project that was deleted for good stays deleted", async () => {
+test("on a living database nothing is changed, running or not, and doctor finds all well", async () => {
 	expect(await rebuild()).toMatchObject({ projects: 0, checkpoints: 0, moved: 0, problems: [] });
+	for (const name of ["volumes", "object store", "checkpoints", "garbage", "damage"]) {
+		expect(await doctorSays(name)).toMatchObject({ state: "ok" });
+	}
 	await repldock(["down", "--data", instance.data]);
 	expect(await rebuild()).toMatchObject({ projects: 0, checkpoints: 0, moved: 0, problems: [] });
 }, 300_000);

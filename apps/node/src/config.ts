@@ -310,6 +310,7 @@ export function nodePaths(config: NodeConfig) {
 		nodeToken: join(data, "secrets", "node", "node-token"),
 		documents: join(data, "documents"),
 		checkpoints: join(data, "checkpoints.json"),
+		garbage: join(data, "garbage.json"),
 		requests: join(data, "requests"),
 		traffic: join(data, "traffic"),
 		spool: join(data, "spool"),

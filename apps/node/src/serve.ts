@@ -1,4 +1,4 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
 import { type ObjectConfig, objectLocation, openObjectStore } from "@repldock/objects";
 import { consolePtyId } from "@repldock/protocol";
@@ -368,7 +368,9 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 			unnamed: manifests.unnamed,
 			unreported: () => new Set(checkpoints.reports.unreported().map(({ key }) => key)),
 			log,
-		}).catch(reportTo(log, "the object store was not tidied"));
+		})
+			.then((removed) => writeFile(paths.garbage, JSON.stringify({ at: new Date().toISOString(), removed })))
+			.catch(reportTo(log, "the object store was not tidied"));
 	}
 
 	if (config.scrubEveryMs !== undefined) {

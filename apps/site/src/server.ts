@@ -18,6 +18,7 @@ import { tidy } from "./store/janitor.ts";
 import { migrate } from "./store/migrate.ts";
 import { createOperatorLink } from "./store/operator-links.ts";
 import { initialiseSettings } from "./store/settings.ts";
+import { reportStorage } from "./store/storage-report.ts";
 import { readTemplates } from "./store/templates.ts";
 import { createHttpServer } from "./web/http-server.ts";
 import { closeServer, listenOn } from "./web/listen.ts";
@@ -199,6 +200,16 @@ export async function makeOperatorLink(config: SiteConfig, log: Logger): Promise
 	}
 }
 
+/** Prints what comes of it as JSON. */
+async function withDatabase(config: SiteConfig, work: (database: Database) => Promise<object>): Promise<void> {
+	const database = await prepareDatabase(config, createLog("site", "silent"));
+	try {
+		process.stdout.write(`${JSON.stringify(await work(database))}\n`);
+	} finally {
+		await database.destroy();
+	}
+}
+
 async function main(command: string | undefined): Promise<void> {
 	const config = readConfig(siteOptions, process.env);
 	if (command === "operator-link") {
@@ -207,17 +218,17 @@ async function main(command: string | undefined): Promise<void> {
 		return;
 	}
 	if (command === "rebuild-index") {
-		const database = await prepareDatabase(config, createLog("site", "silent"));
-		try {
-			const outcome = await rebuildFrom(database, config, process.stdin);
-			process.stdout.write(`${JSON.stringify(outcome)}\n`);
-		} finally {
-			await database.destroy();
-		}
+		await withDatabase(config, (database) => rebuildFrom(database, config, process.stdin));
+		return;
+	}
+	if (command === "storage") {
+		await withDatabase(config, reportStorage);
 		return;
 	}
 	if (command !== undefined)
-		throw new Error(`There is no command ${command}. Commands: operator-link, rebuild-index, or none to serve.`);
+		throw new Error(
+			`There is no command ${command}. Commands: operator-link, rebuild-index, storage, or none to serve.`,
+		);
 	const log = createLog("site", config.logLevel);
 	const site = await startSite(config, log);
 	const stop = () => void site.close();

@@ -6,6 +6,7 @@ import { runCommand } from "@repldock/service";
 import { appsAddressFindings } from "../machine/apps-address.ts";
 import type { Finding } from "../machine/finding.ts";
 import { missingPackages, servicePackages } from "../machine/packages.ts";
+import { readStorage, storageFindings } from "../machine/storage.ts";
 import { uplinkFindings } from "../machine/uplink.ts";
 import { isReachableByAll } from "../machine/users.ts";
 import { repository, type Settings } from "../settings.ts";
@@ -125,6 +126,10 @@ const checks: readonly Check[] = [
 	checkCertificates,
 	(settings) => appsAddressFindings(settings.environment),
 	(settings) => uplinkFindings(settings.environment),
+	async (settings) => {
+		if ((await readStatus(settings.run))?.phase !== "running") return [];
+		return storageFindings(await readStorage(settings));
+	},
 	async (settings) => {
 		const instance = await readStatus(settings.run);
 		if (instance) {

@@ -261,8 +261,13 @@ function nodeEnvironment(settings: Settings, toolchain: Toolchain): Record<strin
 	};
 }
 
+/** What the agent's program says of volumes and checkpoints, as JSON. */
+export function nodeStorage(settings: Settings): Promise<string> {
+	return runAgent("storage", nodeEnvironment(settings, { hash: "none", archive: "" }));
+}
+
 async function runAgent(
-	command: "prepare" | "drain" | "release",
+	command: "prepare" | "storage" | "drain" | "release",
 	environment: Record<string, string>,
 ): Promise<string> {
 	return runCommand(process.execPath, [agentProgram, command], { environment, timeoutMs: 180_000 });
