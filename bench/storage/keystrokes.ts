@@ -1,7 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { documentTextName } from "@repldock/protocol/constants";
-import * as Y from "yjs";
-import { readFrame, requestFrame, updateFrame } from "../../apps/node/src/workspace/documents/frames.ts";
+import { createTypist } from "../../apps/node/test/workspace/typist.ts";
 import type { SiteClient } from "../../tests/support/site-client.ts";
 import { eventually } from "../../tests/support/wait.ts";
 import { WorkspaceClient } from "../../tests/support/workspace-client.ts";
@@ -43,16 +41,8 @@ async function openDocument(site: SiteClient) {
 		workspace.received.find(({ type }) => type === "documentOpened"),
 	);
 	if (opened.type !== "documentOpened") throw new Error("the document was not opened");
-	const { document } = opened;
-	const doc = new Y.Doc();
-	doc.on("update", (update: Uint8Array, origin: unknown) => {
-		if (origin !== "node") workspace.sendFrame(updateFrame(document, update));
-	});
-	workspace.sendFrame(requestFrame(document, Y.encodeStateVector(doc)));
+	const typist = createTypist(opened.document, (frame) => workspace.sendFrame(frame));
 	await eventually("its content", () => workspace.binary.length > 0);
-	for (const data of workspace.binary) {
-		const frame = readFrame(data);
-		if (frame.kind === "update" && frame.document === document) Y.applyUpdate(doc, frame.update, "node");
-	}
-	return { workspace, type: (text: string) => doc.getText(documentTextName).insert(0, text) };
+	for (const frame of workspace.binary) typist.receive(frame);
+	return { workspace, type: typist.type };
 }
