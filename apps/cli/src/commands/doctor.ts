@@ -128,7 +128,12 @@ const checks: readonly Check[] = [
 	(settings) => uplinkFindings(settings.environment),
 	async (settings) => {
 		if ((await readStatus(settings.run))?.phase !== "running") return [];
-		return storageFindings(await readStorage(settings));
+		try {
+			return storageFindings(await readStorage(settings));
+		} catch (error) {
+			const detail = `cannot be looked at: ${error instanceof Error ? error.message : String(error)}`;
+			return { name: "storage", state: "wrong", detail, mend: "./repldock logs agent, ./repldock logs site" };
+		}
 	},
 	async (settings) => {
 		const instance = await readStatus(settings.run);
