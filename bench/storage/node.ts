@@ -7,7 +7,7 @@ import { makeTree } from "./tree.ts";
 
 const projects = 200;
 const most = { tickMs: 2_000, puts: 5, createMs: 15, forkMs: 20 };
-const forks = 30;
+const forks = 10;
 
 /** A node with 200 projects that all change in one tick; how long a new volume takes, and one that is a fork. */
 export async function measureNode(ticks: number): Promise<Figure[]> {

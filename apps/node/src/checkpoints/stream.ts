@@ -53,14 +53,20 @@ export async function readStart(
 	return { start: Buffer.concat(parts), rest: chunks };
 }
 
+/** A body for the store, with its own sum once it was read to its end. */
+export interface JoinedBody {
+	body: Readable;
+	sha256(): string;
+}
+
 /** One body for the store: what was read, what is to come, and at the end what depends on their sum and length. */
 export function joined(
 	start: Buffer,
 	rest: AsyncGenerator<Buffer>,
 	finish: (bytes: number, sha256: string) => Buffer,
-): Readable {
+): JoinedBody {
+	const hash = createHash("sha256").update(start);
 	async function* body() {
-		const hash = createHash("sha256").update(start);
 		let bytes = start.length;
 		yield start;
 		for await (const chunk of rest) {
@@ -68,9 +74,12 @@ export function joined(
 			bytes += chunk.length;
 			yield chunk;
 		}
-		yield finish(bytes, hash.digest("hex"));
+		// The sum so far; the same hash goes on to that of the whole body.
+		const end = finish(bytes, hash.copy().digest("hex"));
+		hash.update(end);
+		yield end;
 	}
-	return Readable.from(body(), { objectMode: false });
+	return { body: Readable.from(body(), { objectMode: false }), sha256: () => hash.copy().digest("hex") };
 }
 
 /**

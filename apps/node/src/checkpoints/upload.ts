@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
 import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
 import type { Checkpoint, ProjectFacts } from "@repldock/protocol";
 import type { Snapshots } from "../host.ts";
@@ -91,14 +90,13 @@ export async function upload(
 		}
 		const key = ownKey(projectId, generation, sequence);
 		let entry: Omit<PackEntry, "project"> | undefined;
-		const hash = createHash("sha256");
-		const body = joined(start, rest, (bytes, sha256) => {
+		const { body, sha256: sumOfBody } = joined(start, rest, (bytes, sha256) => {
 			entry = { ...pending.checkpoint, start: 0, bytes, sha256 };
 			return sealPack([{ ...entry, project: pending.facts }]);
 		});
-		const put = await store.put(key, hashing(body, hash), { signal });
+		const put = await store.put(key, body, { signal });
 		if (!entry) throw new Error("the store acknowledged an object before its end");
-		requireSum(key, put, hash.digest("hex"));
+		requireSum(key, put, sumOfBody());
 		on.uploaded([{ pending, checkpoint: { ...entry, key } }]);
 	}
 
@@ -114,18 +112,6 @@ export async function upload(
 
 	await Promise.all(Array.from({ length: atATime }, worker));
 	await storePack();
-}
-
-function hashing(body: NodeJS.ReadableStream, hash: ReturnType<typeof createHash>) {
-	return Readable.from(
-		(async function* () {
-			for await (const chunk of body) {
-				hash.update(chunk);
-				yield chunk;
-			}
-		})(),
-		{ objectMode: false },
-	);
 }
 
 function sumOf(bytes: Buffer): string {
