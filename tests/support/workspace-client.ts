@@ -75,6 +75,10 @@ export class WorkspaceClient {
 		this.events?.send(JSON.stringify(command));
 	}
 
+	sendFrame(frame: Uint8Array): void {
+		this.events?.send(frame);
+	}
+
 	socket(path: string): WebSocket {
 		const url = `${this.gatewayUrl.replace(/^http/, "ws")}/projects/${this.projectId}${path}`;
 		return new WebSocket(url, [socketSubprotocol, `${accessSubprotocolPrefix}${this.token}`], {

@@ -4,6 +4,7 @@ import { bench } from "./commands/bench.ts";
 import { doctor } from "./commands/doctor.ts";
 import { down } from "./commands/down.ts";
 import { logs } from "./commands/logs.ts";
+import { rebuildIndex } from "./commands/rebuild-index.ts";
 import { restart } from "./commands/restart.ts";
 import { restore } from "./commands/restore.ts";
 import { status } from "./commands/status.ts";
@@ -21,6 +22,7 @@ const commands: Record<string, (settings: Settings) => Promise<number>> = {
 	doctor,
 	backup,
 	restore,
+	"rebuild-index": rebuildIndex,
 	test,
 	bench,
 	supervise,
@@ -36,14 +38,15 @@ const usage = `Usage: ./repldock COMMAND [options]
   doctor             what is missing or wrong on this machine, and what mends it
   backup             save accounts, projects and secrets to an object store (--to)
   restore            fill an empty data directory from a backup (--from)
+  rebuild-index      add projects that the object store has and the database has not
   test [FILTER]      run the test suite
-  bench NAME [PART]  measure: run-latency, terminal, idle-memory, edge
+  bench NAME [PART]  measure: run-latency, terminal, idle-memory, edge, egress, storage
 
 Options
   --detach, -d       up: stay in the background
   --data DIR         where everything is kept (default /var/lib/repldock)
   --http-port N      the port that people visit (default 8080)
-  --json             up, status, doctor, backup, bench: for programs
+  --json             up, status, doctor, backup, rebuild-index, bench: for programs
   --to, --from URL   backup, restore: folder:/path or s3://bucket/prefix
   --time TIME        restore: which backup (default the newest)
   --follow, -f       logs: go on as they grow

@@ -67,6 +67,8 @@ beforeAll(async () => {
 	await writeFile(join(instance.data, "secrets/site/ticket-key.jwk"), '{"kty":"OKP"}\n', { mode: 0o600 });
 	await query(instance, "create table projects (id int primary key, name text);");
 	await query(instance, "insert into projects values (1, 'ada''s project'), (2, 'ünïcode');");
+	await query(instance, "create table object_index (knows_since timestamptz);");
+	await query(instance, "insert into object_index values ('1970-01-01Z');");
 	objects = await openFolderStore(join(instance.data, "objects"));
 	for (const key of ["projects/a/1/1", "projects/a/1/2", "packs/x", "other/garbage"]) {
 		await objects.put(key, Buffer.from(`the bytes of ${key}`));
@@ -80,6 +82,8 @@ afterAll(async () => {
 
 async function expectRestored(restored: Settings) {
 	expect(await query(restored, "select * from projects order by id;")).toBe(rows);
+	// What was stored since the backup is not known to it, and must not be taken for garbage.
+	expect(await query(restored, "select now() - knows_since < '1 hour' from object_index;")).toBe("t\n");
 	for (const file of [
 		"site/auth-secret",
 		"site/ticket-key.jwk",

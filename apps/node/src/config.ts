@@ -25,6 +25,12 @@ function checkpointTime(text: string): number {
 	return timeMs;
 }
 
+function scrubTime(text: string): number | undefined {
+	const timeMs = parse.optionalDuration(text);
+	if (timeMs !== undefined && timeMs < 1000) throw new Error("is less than 1s");
+	return timeMs;
+}
+
 function parseAddress(text: string): string | undefined {
 	if (text === "") return undefined;
 	// Such addresses would be everybody's or nobody's.
@@ -152,6 +158,13 @@ export const nodeOptions = {
 		parse: checkpointTime,
 		description:
 			"How often the files that changed go to the object store, at most; what a server loses for ever is what changed since.",
+	},
+	scrubEveryMs: {
+		variable: "REPLDOCK_SCRUB_EVERY",
+		fallback: "30d",
+		parse: scrubTime,
+		description:
+			"In which time every object of checkpoints is read back once and its sum verified, spread evenly; `never` switches it off.",
 	},
 	pauseAfterMs: {
 		variable: "REPLDOCK_PAUSE_AFTER",
@@ -297,6 +310,7 @@ export function nodePaths(config: NodeConfig) {
 		nodeToken: join(data, "secrets", "node", "node-token"),
 		documents: join(data, "documents"),
 		checkpoints: join(data, "checkpoints.json"),
+		garbage: join(data, "garbage.json"),
 		requests: join(data, "requests"),
 		traffic: join(data, "traffic"),
 		spool: join(data, "spool"),

@@ -139,10 +139,17 @@ export interface Snapshots {
 	take(projectId: string, name: string): Promise<void>;
 	/** Removes snapshots; harmless for those that do not exist. */
 	remove(snapshots: readonly SnapshotName[]): Promise<void>;
-	/** The bytes from which `receive` makes the snapshot again, where the parent is if one is given. */
-	send(snapshot: SnapshotName, parent: SnapshotName | null): SentSnapshot;
-	/** Makes a snapshot from bytes of `send`, under the name it was sent from. @throws when they end early or make no sense. */
-	receive(projectId: string, stream: Readable): Promise<void>;
+	/**
+	 * The bytes from which `receive` makes the snapshot again, where the parent is if one is given.
+	 * @param through a command that they go through first, without a way through this process.
+	 */
+	send(snapshot: SnapshotName, parent: SnapshotName | null, through?: Filter): SentSnapshot;
+	/**
+	 * Makes a snapshot from bytes of `send`, under the name it was sent from.
+	 * @param through a command that they go through first.
+	 * @throws when they end early or make no sense.
+	 */
+	receive(projectId: string, stream: Readable, through?: Filter): Promise<void>;
 	path(projectId: string, name: string): string;
 }
 
@@ -180,6 +187,9 @@ export interface SnapshotName {
 	projectId: string;
 	name: string;
 }
+
+/** A program and its arguments, from standard input to standard output. */
+export type Filter = readonly [program: string, ...programArguments: string[]];
 
 export interface SentSnapshot {
 	output: Readable;

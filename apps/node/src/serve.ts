@@ -1,9 +1,11 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { setTimeout as wait } from "node:timers/promises";
 import { type ObjectConfig, objectLocation, openObjectStore } from "@repldock/objects";
 import { consolePtyId, RepldockError } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
 import { createCheckpoints } from "./checkpoints/checkpoints.ts";
 import { collectGarbage } from "./checkpoints/garbage.ts";
+import { scrubOnSchedule } from "./checkpoints/scrub.ts";
 import { openClusterTable } from "./cluster-routes.ts";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
 import { type ControlClient, connectControl } from "./control/client.ts";
@@ -410,7 +412,28 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 			unnamed: manifests.unnamed,
 			unreported: () => new Set(checkpoints.reports.unreported().map(({ key }) => key)),
 			log,
-		}).catch(reportTo(log, "the object store was not tidied"));
+		})
+			.then((removed) => writeFile(paths.garbage, JSON.stringify({ at: new Date().toISOString(), removed })))
+			.catch(reportTo(log, "the object store was not tidied"));
+	}
+
+	if (config.scrubEveryMs !== undefined) {
+		const scrubbed = scrubOnSchedule(
+			{
+				store,
+				periodMs: config.scrubEveryMs,
+				nodeId: () => welcome?.nodeId ?? null,
+				next: manifests.scrub,
+				onDamage: (damaged) =>
+					void checkpoints
+						.storeAnew([...new Set(damaged.map(({ projectId }) => projectId))])
+						.catch(reportTo(log, "damaged checkpoints were not made anew")),
+				wait: (ms, signal) => wait(ms, undefined, { signal, ref: false }),
+				log,
+			},
+			stopped.signal,
+		);
+		cleanup.push("scrub", () => scrubbed);
 	}
 
 	const sleepTimer = setInterval(lookAtUse, checkEveryMs(config));

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { manifestsPath, unnamedObjectsPath, visitsPath } from "@repldock/protocol";
+import { manifestsPath, scrubPath, unnamedObjectsPath, visitsPath } from "@repldock/protocol";
 import { createBackoff, createCleanupStack, createLog, type Logger, readConfig } from "@repldock/service";
 import { startDelivery } from "./alerts/deliver.ts";
 import { createApi } from "./api/app.ts";
@@ -12,11 +12,13 @@ import { createNodeCheckpoints } from "./control/node-checkpoints.ts";
 import { createNodeVisits } from "./control/node-visits.ts";
 import { checkDueDomains, type DomainChecks } from "./dns/check-domain.ts";
 import { createResolver, type Resolver } from "./dns/resolver.ts";
+import { rebuildFrom } from "./rebuild-index.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { tidy } from "./store/janitor.ts";
 import { migrate } from "./store/migrate.ts";
 import { createOperatorLink } from "./store/operator-links.ts";
 import { initialiseSettings } from "./store/settings.ts";
+import { reportStorage } from "./store/storage-report.ts";
 import { readTemplates } from "./store/templates.ts";
 import { createHttpServer } from "./web/http-server.ts";
 import { closeServer, listenOn } from "./web/listen.ts";
@@ -125,6 +127,7 @@ export async function startSite(
 			[visitsPath]: createNodeVisits({ database, nodeToken: secrets.nodeToken, log }),
 			[manifestsPath]: nodeCheckpoints.manifests,
 			[unnamedObjectsPath]: nodeCheckpoints.unnamedObjects,
+			[scrubPath]: nodeCheckpoints.scrubs,
 		};
 		const metrics = createMetrics(database, config.metricsToken);
 		const server = createHttpServer({ api, pages, visits, nodeQuestions, metrics, control, database, siteUrl, log });
@@ -197,6 +200,16 @@ export async function makeOperatorLink(config: SiteConfig, log: Logger): Promise
 	}
 }
 
+/** Prints what comes of it as JSON. */
+async function withDatabase(config: SiteConfig, work: (database: Database) => Promise<object>): Promise<void> {
+	const database = await prepareDatabase(config, createLog("site", "silent"));
+	try {
+		process.stdout.write(`${JSON.stringify(await work(database))}\n`);
+	} finally {
+		await database.destroy();
+	}
+}
+
 async function main(command: string | undefined): Promise<void> {
 	const config = readConfig(siteOptions, process.env);
 	if (command === "operator-link") {
@@ -204,8 +217,18 @@ async function main(command: string | undefined): Promise<void> {
 		process.stdout.write(`${await makeOperatorLink(config, createLog("site", "silent"))}\n`);
 		return;
 	}
+	if (command === "rebuild-index") {
+		await withDatabase(config, (database) => rebuildFrom(database, config, process.stdin));
+		return;
+	}
+	if (command === "storage") {
+		await withDatabase(config, reportStorage);
+		return;
+	}
 	if (command !== undefined)
-		throw new Error(`There is no command ${command}. Commands: operator-link, or none to serve.`);
+		throw new Error(
+			`There is no command ${command}. Commands: operator-link, rebuild-index, storage, or none to serve.`,
+		);
 	const log = createLog("site", config.logLevel);
 	const site = await startSite(config, log);
 	const stop = () => void site.close();

@@ -1,5 +1,5 @@
-import type { Checkpoint, ManifestAnswer } from "@repldock/protocol";
-import { manifestsPath, unnamedObjectsPath } from "@repldock/protocol";
+import type { Checkpoint, ManifestAnswer, ScrubAnswer, ScrubQuestion } from "@repldock/protocol";
+import { manifestsPath, scrubPath, unnamedObjectsPath } from "@repldock/protocol";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Client } from "./support/client.ts";
 import { eventually } from "./support/eventually.ts";
@@ -108,10 +108,10 @@ test("objects that a manifest names are never called unnamed; those of projects 
 	const full = checkpoint(id, 10);
 	await report(one, full);
 	const question = { keys: [full.key, "packs/x/1"] };
-	expect((await ask(unnamedObjectsPath, question)).body).toEqual({ unnamed: ["packs/x/1"] });
+	expect((await ask(unnamedObjectsPath, question)).body).toMatchObject({ unnamed: ["packs/x/1"] });
 	await world.query("DELETE FROM projects WHERE id = $1", [id]);
 	await eventually(async () => {
-		expect((await ask(unnamedObjectsPath, question)).body).toEqual({ unnamed: question.keys });
+		expect((await ask(unnamedObjectsPath, question)).body).toMatchObject({ unnamed: question.keys });
 	});
 	// Reported by a node that does not know yet: nothing to keep, and nothing to say again.
 	await report(one, checkpoint(id, 11));
@@ -148,4 +148,43 @@ test("old versions are thinned to one an hour and one a day; named ones stay, an
 	expect(await left()).toEqual([1, 2, 3, 4, 5, 6, 7]);
 	await world.query("UPDATE checkpoints SET recorded_at = now() - interval '2 hours' WHERE project_id = $1", [id]);
 	await eventually(async () => expect(await left()).toEqual([1, 2, 3, 4, 7]));
+});
+
+test("a node is given each object of its projects once a period, evenly; what it finds is kept until it is well again", async () => {
+	await world.query("DELETE FROM projects");
+	const [mine, placedElsewhere] = [await makeProject("Scrubbed"), await makeProject("Elsewhere")];
+	const periodMs = 1_000_000;
+	await report(
+		one,
+		checkpoint(mine, 1, { key: "packs/a/1", bytes: 100 }),
+		checkpoint(mine, 2, { key: "packs/a/1", start: 100, bytes: 100 }),
+		checkpoint(mine, 3, { key: "packs/b/1", bytes: 200 }),
+		checkpoint(placedElsewhere, 1, { key: "packs/c/1" }),
+	);
+	const two = await dialIn(world, instance, "two");
+	await world.query("UPDATE placements SET node_id = $1 WHERE project_id = $2", [two.welcome.nodeId, placedElsewhere]);
+	const { nodeId } = one.welcome;
+	const next = async (done: ScrubQuestion["done"]) =>
+		(await ask<ScrubAnswer>(scrubPath, { nodeId, periodMs, done } satisfies ScrubQuestion)).body;
+	const damaged = async () =>
+		(await world.query("SELECT sequence::int FROM damaged_checkpoints ORDER BY sequence")).map((row) => row.sequence);
+
+	const first = await next(null);
+	expect(first.checkpoints).toMatchObject([{ sequence: 1 }, { sequence: 2 }]);
+	expect(first.waitMs).toBe(0);
+	expect((await next(null)).checkpoints).toEqual(first.checkpoints);
+	const bad = { projectId: mine, generation: 1, sequence: 2 };
+	const finding = { checkpoint: bad, problem: "damaged" as const, detail: "Its SHA-256 is another one." };
+	const second = await next({ key: "packs/a/1", findings: [finding] });
+	expect(second.checkpoints).toMatchObject([{ sequence: 3 }]);
+	expect(second.waitMs).toBeGreaterThan(0.4 * periodMs);
+	expect(second.waitMs).toBeLessThanOrEqual(0.5 * periodMs);
+	expect(await damaged()).toEqual([2]);
+	// The round is over, and the next one begins when this one's period ends.
+	expect((await next({ key: "packs/b/1", findings: [] })).checkpoints).toEqual([]);
+	const again = await next(null);
+	expect(again.checkpoints).toEqual(first.checkpoints);
+	expect(again.waitMs).toBeGreaterThan(0.9 * periodMs);
+	await next({ key: "packs/a/1", findings: [] });
+	expect(await damaged()).toEqual([]);
 });

@@ -3,6 +3,7 @@ export * from "./count.ts";
 export * from "./errors.ts";
 export * from "./folder.ts";
 export { checkKey, checkPrefix, compareKeys, isKey, mostKeyBytes } from "./keys.ts";
+export * from "./object-index.ts";
 export * from "./open.ts";
 export * from "./options.ts";
 export * from "./price.ts";

@@ -1,84 +1,69 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { isNotFound, ObjectStoreError } from "./errors.ts";
 import type { ObjectStore } from "./store.ts";
 
-/** An object as it should be. */
-export interface ExpectedObject {
-	readonly key: string;
+/** Bytes of an object as they should be. */
+export interface ExpectedPart {
+	readonly start: number;
 	readonly bytes: number;
 	/** In hexadecimal. */
 	readonly sha256: string;
 }
 
-/** An object that is not as it should be; `cause` is for the log. */
-export interface ScrubFinding {
-	readonly key: string;
+/** What is wrong with a part; `detail` is a sentence for operators. */
+export interface ScrubFinding<Part extends ExpectedPart> {
+	readonly part: Part;
 	readonly problem: "missing" | "damaged";
 	readonly detail: string;
 }
 
-export interface ScrubResult {
-	readonly checked: number;
-	readonly bytes: number;
-	readonly findings: ScrubFinding[];
-}
-
 /**
- * Reads objects back and compares their sums. What is wrong with one object is a finding; a store that cannot be asked
- * ends the scrub, since it says nothing about any object.
+ * Reads an object back once, and compares the sums of its parts and its own. What is wrong with it is a finding; a store
+ * that cannot be asked says nothing about any object.
  * @param options.bytesPerSecond how fast it reads on average at most.
  * @throws ObjectStoreError `unavailable` or `refused`
  */
-export async function scrub(
+export async function scrubObject<Part extends ExpectedPart>(
 	store: ObjectStore,
-	entries: Iterable<ExpectedObject> | AsyncIterable<ExpectedObject>,
+	key: string,
+	parts: readonly Part[],
 	options: { bytesPerSecond?: number; signal?: AbortSignal } = {},
-): Promise<ScrubResult> {
+): Promise<ScrubFinding<Part>[]> {
 	const { bytesPerSecond = Number.POSITIVE_INFINITY, signal } = options;
 	const startedAtMs = performance.now();
-	const findings: ScrubFinding[] = [];
-	let checked = 0;
+	const hashes = new Map<Part, Hash>(parts.map((part) => [part, createHash("sha256")]));
 	let bytes = 0;
-
-	async function slowDown(read: number) {
-		bytes += read;
-		const aheadMs = (bytes / bytesPerSecond) * 1000 - (performance.now() - startedAtMs);
-		if (aheadMs > 0) await wait(aheadMs, undefined, signal ? { signal } : {});
-	}
-
-	for await (const entry of entries) {
-		signal?.throwIfAborted();
-		const finding = await checkObject(store, entry, slowDown, signal);
-		if (finding) findings.push(finding);
-		checked += 1;
-	}
-	return { checked, bytes, findings };
-}
-
-async function checkObject(
-	store: ObjectStore,
-	entry: ExpectedObject,
-	taken: (bytes: number) => Promise<void>,
-	signal: AbortSignal | undefined,
-): Promise<ScrubFinding | null> {
-	const { key } = entry;
-	const hash = createHash("sha256");
-	let bytes = 0;
+	let damage: string | undefined;
 	try {
 		for await (const chunk of await store.get(key, signal ? { signal } : {})) {
-			hash.update(chunk);
+			for (const [part, hash] of hashes) hash.update(overlap(chunk, bytes, part));
 			bytes += chunk.length;
-			await taken(chunk.length);
+			const aheadMs = (bytes / bytesPerSecond) * 1000 - (performance.now() - startedAtMs);
+			if (aheadMs > 0) await wait(aheadMs, undefined, signal ? { signal } : {});
 		}
 	} catch (error) {
-		if (isNotFound(error)) return { key, problem: "missing", detail: "The store has no such object." };
+		if (isNotFound(error)) {
+			return parts.map((part) => ({ part, problem: "missing", detail: "The store has no such object." }));
+		}
 		if (!(error instanceof ObjectStoreError && error.code === "corrupt")) throw error;
-		return { key, problem: "damaged", detail: error.message };
+		damage = error.message;
 	}
-	if (bytes !== entry.bytes) {
-		return { key, problem: "damaged", detail: `It has ${bytes} bytes instead of ${entry.bytes}.` };
+	const findings: ScrubFinding<Part>[] = [];
+	for (const part of parts) {
+		const detail = damage ?? differs(part, bytes, hashes.get(part));
+		if (detail) findings.push({ part, problem: "damaged", detail });
 	}
-	if (hash.digest("hex") !== entry.sha256) return { key, problem: "damaged", detail: "Its SHA-256 is another one." };
-	return null;
+	return findings;
+}
+
+/** Those bytes of a chunk, which begins at `offset` of the object, that are the part's. */
+function overlap(chunk: Buffer, offset: number, { start, bytes }: ExpectedPart): Buffer {
+	const from = Math.max(0, start - offset);
+	return chunk.subarray(from, Math.max(from, start + bytes - offset));
+}
+
+function differs({ start, bytes, sha256 }: ExpectedPart, objectBytes: number, hash: Hash | undefined) {
+	if (objectBytes < start + bytes) return `It has ${objectBytes} bytes, and should have ${start + bytes} or more.`;
+	return hash?.digest("hex") === sha256 ? undefined : "Its SHA-256 is another one.";
 }

@@ -16,7 +16,7 @@ import {
 	parseLocation,
 	partBytes,
 	r2Price,
-	scrub,
+	scrubObject,
 } from "../src/index.ts";
 import { bytesOf, keysOf, s3Store } from "./stores.ts";
 
@@ -63,39 +63,30 @@ test("the price is R2's: writing and listing, reading, and keeping; nothing for 
 	expect(r2Price({ puts: 0, gets: 0, lists: 0 }, 100e9)).toEqual({ classA: 0, classB: 0, storage: 1.5, dollars: 1.5 });
 });
 
-test("a scrub finds what is missing, damaged, of another size or another object, and passes what is well", async () => {
+const part = (start: number, body: string) => ({ start, bytes: body.length, sha256: expected("", body).sha256 });
+
+test("a scrub finds what is missing, damaged, too short or another one, by its parts, and passes what is well", async () => {
 	const { store, server } = opened;
-	for (const key of ["well", "damaged", "longer", "exchanged"]) await store.put(key, Buffer.from(key));
+	for (const key of ["well", "damaged", "exchanged"]) await store.put(key, Buffer.from(key));
 	server.damage("tests/here/damaged");
-	const entries = [expected("well", "well"), expected("damaged", "damaged"), expected("missing", "missing")];
-	const { findings, checked } = await scrub(store, [
-		...entries,
-		expected("longer", "long"),
-		expected("exchanged", "EXCHANGED"),
-	]);
-	expect(checked).toBe(5);
-	expect(findings.map(({ key, problem }) => `${key} ${problem}`)).toEqual([
-		"damaged damaged",
-		"missing missing",
-		"longer damaged",
-		"exchanged damaged",
-	]);
+	const problems = async (key: string, ...parts: ReturnType<typeof part>[]) =>
+		(await scrubObject(store, key, parts)).map(({ part, problem }) => `${part.start} ${problem}`);
+	expect(await problems("well", part(0, "we"), part(2, "l"))).toEqual([]);
+	expect(await problems("damaged", part(0, "damaged"))).toEqual(["0 damaged"]);
+	expect(await problems("missing", part(0, "m"), part(1, "i"))).toEqual(["0 missing", "1 missing"]);
+	expect(await problems("exchanged", part(0, "ex"), part(2, "CH"), part(7, "edX"))).toEqual(["2 damaged", "7 damaged"]);
 });
 
 test("a scrub of a store that cannot be asked is an outage, not a finding", async () => {
 	opened.server.fail({ status: 403, code: "AccessDenied" });
-	await expect(scrub(opened.store, [expected("key", "x")])).rejects.toMatchObject({ code: "refused" });
+	await expect(scrubObject(opened.store, "key", [part(0, "x")])).rejects.toMatchObject({ code: "refused" });
 });
 
 test("a scrub reads no faster than it is allowed", async () => {
-	await opened.store.put("key", Buffer.alloc(100_000));
-	const entry = {
-		key: "key",
-		bytes: 100_000,
-		sha256: createHash("sha256").update(Buffer.alloc(100_000)).digest("hex"),
-	};
+	const body = "x".repeat(200_000);
+	await opened.store.put("key", Buffer.from(body));
 	const startedAtMs = performance.now();
-	expect((await scrub(opened.store, [entry, entry], { bytesPerSecond: 1_000_000 })).findings).toEqual([]);
+	expect(await scrubObject(opened.store, "key", [part(0, body)], { bytesPerSecond: 1_000_000 })).toEqual([]);
 	// A lower bound alone: a slow machine may take longer. Timers may fire a millisecond early.
 	expect(performance.now() - startedAtMs).toBeGreaterThan(190);
 });

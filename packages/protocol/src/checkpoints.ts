@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ProjectId } from "./project.ts";
+import { NodeId, ProjectId, ProjectName, Slug, TemplateId, UserId, Visibility } from "./project.ts";
 
 /**
  * Checkpoints: read-only snapshots of a volume that the object store has acknowledged. A full one holds all files, an
@@ -38,6 +38,27 @@ export const Checkpoint = CheckpointId.extend({
 });
 export type Checkpoint = z.infer<typeof Checkpoint>;
 
+/** What an object says of a checkpoint's project, so that a lost database can be made anew. */
+export const ProjectFacts = z.object({
+	name: ProjectName.optional(),
+	slug: Slug,
+	template: TemplateId,
+	visibility: Visibility,
+	ownerId: UserId,
+});
+export type ProjectFacts = z.infer<typeof ProjectFacts>;
+
+/** Nothing is held up by facts that are no longer understood, such as an address that came to be reserved. */
+const tolerantFacts = ProjectFacts.optional().catch(undefined);
+
+/** One entry of the index that ends an object; the key is that of the object. Older ones say nothing of the project. */
+export const PackEntry = Checkpoint.omit({ key: true }).extend({ project: tolerantFacts });
+export type PackEntry = z.infer<typeof PackEntry>;
+
+/** A checkpoint as the objects alone tell of it: a line of what `rebuild-index` hands to the site. */
+export const StoredCheckpoint = Checkpoint.extend({ project: tolerantFacts });
+export type StoredCheckpoint = z.infer<typeof StoredCheckpoint>;
+
 /**
  * `POST <site>/api/node/manifests`, `Authorization: Bearer <node token>`: what restores a project, the full checkpoint
  * first; without an id its current state. An empty chain: nothing of it was ever made durable.
@@ -55,8 +76,47 @@ export type ManifestAnswer = z.infer<typeof ManifestAnswer>;
 export const unnamedObjectsPath = "/api/node/objects";
 export const UnnamedObjectsQuestion = z.object({ keys: z.array(z.string().max(512)).max(1000) });
 export type UnnamedObjectsQuestion = z.infer<typeof UnnamedObjectsQuestion>;
-export const UnnamedObjectsAnswer = z.object({ unnamed: z.array(z.string()) });
+export const UnnamedObjectsAnswer = z.object({
+	unnamed: z.array(z.string()),
+	/**
+	 * The database does not know what was stored before: another one did, which is lost. Such objects must not be removed
+	 * for want of a name.
+	 */
+	knowsSince: z.iso.datetime(),
+});
 export type UnnamedObjectsAnswer = z.infer<typeof UnnamedObjectsAnswer>;
+
+/**
+ * `POST <site>/api/node/scrub`: which object the node is to read back next, of those that hold checkpoints of its projects
+ * or of projects that are nowhere. Repeating a question is harmless.
+ */
+export const scrubPath = "/api/node/scrub";
+export const ScrubQuestion = z.object({
+	nodeId: NodeId,
+	/** In which all objects are to be read once, in milliseconds. */
+	periodMs: z.int().positive(),
+	/** The last one that was read, and what was found. */
+	done: z
+		.object({
+			key: z.string().max(512),
+			findings: z.array(
+				z.object({
+					checkpoint: CheckpointId,
+					problem: z.enum(["missing", "damaged"]),
+					detail: z.string().max(1000),
+				}),
+			),
+		})
+		.nullable(),
+});
+export type ScrubQuestion = z.infer<typeof ScrubQuestion>;
+export const ScrubAnswer = z.object({
+	/** What its next object holds; empty when it has none. */
+	checkpoints: z.array(Checkpoint),
+	/** How long to wait before it is read. */
+	waitMs: z.int().nonnegative(),
+});
+export type ScrubAnswer = z.infer<typeof ScrubAnswer>;
 
 /** Until when a project's work outlives the loss of its server. */
 export const Durability = z.object({

@@ -21,6 +21,8 @@ export const DesiredPlacement = z.object({
 	want: z.enum(["running", "stopped", "purged"]),
 	/** Rises with each change of `want`; a node's report about an older one is ignored. */
 	wantVersion: z.int(),
+	/** As its owner calls it; kept with its checkpoints, and nothing else is done with it. */
+	name: z.string().optional(),
 	slug: z.string(),
 	/** Custom domains whose proof the site has seen; small letters, punycode. */
 	domains: z.array(z.string()).default([]),

@@ -111,12 +111,24 @@ export function loadDatabase(database: DatabaseKeywords, file: string): Promise<
 
 /** @throws Error when a backup would be mixed with what is there already. */
 export async function assertEmptyDatabase(database: DatabaseKeywords): Promise<void> {
-	const sql = "select count(*) from pg_catalog.pg_tables where schemaname = 'public'";
-	const count = await withService(database, async (environment) =>
+	const count = await ask(database, "select count(*) from pg_catalog.pg_tables where schemaname = 'public'");
+	if (count.trim() !== "0") throw new Error("The database of DATABASE_URL is not empty. Restore into an empty one.");
+}
+
+/**
+ * A database that is as it was once does not know what was stored since, nor whether it was of use: nothing of that may be
+ * removed, until `rebuild-index` has looked at it.
+ */
+export async function distrustIndex(database: DatabaseKeywords): Promise<void> {
+	const isThere = await ask(database, "select to_regclass('object_index') is not null");
+	if (isThere.trim() === "t") await ask(database, "update object_index set knows_since = now()");
+}
+
+function ask(database: DatabaseKeywords, sql: string): Promise<string> {
+	return withService(database, async (environment) =>
 		runCommand(join(await programDirectory(), "psql"), ["-AtXqc", sql, "--dbname=service=repldock"], {
 			environment,
 			directory: "/",
 		}),
 	);
-	if (count.trim() !== "0") throw new Error("The database of DATABASE_URL is not empty. Restore into an empty one.");
 }

@@ -6,6 +6,7 @@ import { runCommand } from "@repldock/service";
 import { appsAddressFindings } from "../machine/apps-address.ts";
 import type { Finding } from "../machine/finding.ts";
 import { missingPackages, servicePackages } from "../machine/packages.ts";
+import { readStorage, storageFindings } from "../machine/storage.ts";
 import { uplinkFindings } from "../machine/uplink.ts";
 import { isReachableByAll } from "../machine/users.ts";
 import { repository, type Settings } from "../settings.ts";
@@ -125,6 +126,15 @@ const checks: readonly Check[] = [
 	checkCertificates,
 	(settings) => appsAddressFindings(settings.environment),
 	(settings) => uplinkFindings(settings.environment),
+	async (settings) => {
+		if ((await readStatus(settings.run))?.phase !== "running") return [];
+		try {
+			return storageFindings(await readStorage(settings));
+		} catch (error) {
+			const detail = `cannot be looked at: ${error instanceof Error ? error.message : String(error)}`;
+			return { name: "storage", state: "wrong", detail, mend: "./repldock logs agent, ./repldock logs site" };
+		}
+	},
 	async (settings) => {
 		const instance = await readStatus(settings.run);
 		if (instance) {

@@ -4,7 +4,7 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { ObjectStore } from "@repldock/objects";
-import { assertEmptyDatabase, loadDatabase, withDatabase } from "../backup/database.ts";
+import { assertEmptyDatabase, distrustIndex, loadDatabase, withDatabase } from "../backup/database.ts";
 import { backupPrefix, listBackups, type Manifest, readManifest, readText } from "../backup/manifest.ts";
 import { checkObjectList, readObjectList, restoreObjects } from "../backup/objects.ts";
 import { writeSecretFiles } from "../backup/secrets.ts";
@@ -42,6 +42,7 @@ export async function restore(settings: Settings): Promise<number> {
 		await withDatabase(settings, async (database) => {
 			await assertEmptyDatabase(database);
 			await loadDatabase(database, dump);
+			await distrustIndex(database);
 		});
 		await rm(dump);
 		say(`${green("✓")} database`);

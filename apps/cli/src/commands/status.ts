@@ -1,11 +1,16 @@
+import { readStorage, storageFindings } from "../machine/storage.ts";
 import type { Settings } from "../settings.ts";
 import { readStatus } from "../supervisor/control.ts";
-import { bold, dim, green, print, red, say, table } from "../text.ts";
+import { bold, dim, green, print, red, say, table, yellow } from "../text.ts";
 
 /** `status`: what runs. Exits with 1 when the instance is not up, so that scripts can ask. */
 export async function status(settings: Settings): Promise<number> {
 	const instance = await readStatus(settings.run);
-	if (settings.json) print(JSON.stringify(instance ?? { phase: "stopped", data: settings.data, services: [] }));
+	const storage = instance?.phase === "running" ? await readStorage(settings).catch(() => null) : null;
+	if (settings.json)
+		print(
+			JSON.stringify(instance ? { ...instance, storage } : { phase: "stopped", data: settings.data, services: [] }),
+		);
 	if (!instance) {
 		if (!settings.json) say(`Repldock does not run (${settings.data}). Start it with: ./repldock up`);
 		return 1;
@@ -26,6 +31,13 @@ export async function status(settings: Settings): Promise<number> {
 				]),
 			]),
 		);
+		if (storage) {
+			print();
+			const marks = { ok: dim("·"), warning: yellow("!"), wrong: red("✗") };
+			for (const { name, state, detail } of storageFindings(storage)) print(`${marks[state]} ${name}: ${detail}`);
+		} else if (instance.phase === "running") {
+			print(dim("  how storing stands cannot be said now: ./repldock doctor"));
+		}
 	}
 	return instance.phase === "running" ? 0 : 1;
 }

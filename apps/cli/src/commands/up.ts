@@ -11,8 +11,9 @@ import { installPackages, missingPackages, servicePackages } from "../machine/pa
 import { assumedUplink } from "../machine/uplink.ts";
 import { repository, type Settings } from "../settings.ts";
 import { callControl, type InstanceStatus, readStatus, serveControl } from "../supervisor/control.ts";
-import { endLeftovers, operatorLink, prepareData, startInstance } from "../supervisor/instance.ts";
+import { endLeftovers, prepareData, startInstance } from "../supervisor/instance.ts";
 import { rotateLogs } from "../supervisor/log-rotation.ts";
+import { databaseUrlOf, operatorLink } from "../supervisor/site-program.ts";
 import { createSupervisor } from "../supervisor/supervisor.ts";
 import { bold, dim, green, print, say } from "../text.ts";
 
@@ -115,9 +116,7 @@ export async function supervise(settings: Settings): Promise<number> {
 	const builds = { toolchain: await buildToolchain(settings, () => undefined), site: await buildSite() };
 	await endLeftovers(recordsFile);
 	const supervisor = createSupervisor({ logsDirectory: settings.logs, recordsFile, log });
-	const databaseUrl =
-		settings.environment.DATABASE_URL ||
-		`postgresql://repldock@/repldock?host=${encodeURIComponent(join(settings.run, "postgres"))}`;
+	const databaseUrl = databaseUrlOf(settings);
 	const control = await serveControl(settings.run, {
 		status: () => ({
 			version,

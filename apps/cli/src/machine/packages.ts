@@ -24,6 +24,7 @@ export const testPackages: Readonly<Record<string, string>> = {
 	"fonts-dejavu-core": "text in the browser of the tests",
 	git: "projects to import",
 	python3: "programs of the tests that play containers and archives",
+	restic: "what the storage benchmark is compared with",
 	unzip: "a second opinion on exported archives",
 	wrk: "load for the benchmarks",
 };

@@ -9,11 +9,11 @@ import { ensureSystemUser, isReachableByAll, type SystemUser, systemUser } from 
 import { repository, type Settings } from "../settings.ts";
 import { endProcess, readRecords } from "./processes.ts";
 import { accepts, answers } from "./readiness.ts";
+import { siteEnvironment, siteProgram } from "./site-program.ts";
 import type { Service, Supervisor } from "./supervisor.ts";
 
 const agentProgram = join(repository, "apps/node/src/main.ts");
 const holderProgram = join(repository, "apps/node/src/holder/main.ts");
-const siteProgram = join(repository, "apps/site/src/server.ts");
 
 /** The holder passes bytes on and needs few threads and small young generations: a third of the memory less. */
 const frugalFlags = ["--max-semi-space-size=2", "--v8-pool-size=1"];
@@ -248,19 +248,6 @@ async function siteService(
 	};
 }
 
-export function siteEnvironment(settings: Settings, databaseUrl: string): Record<string, string> {
-	// The site holds no files: it has no need of the object store's keys.
-	const withoutStore = Object.entries(settings.environment).filter(([name]) => !name.startsWith("REPLDOCK_S3_"));
-	return {
-		...Object.fromEntries(withoutStore),
-		NODE_ENV: "production",
-		DATABASE_URL: databaseUrl,
-		REPLDOCK_SITE_SOCKET: join(settings.run, "site.sock"),
-		REPLDOCK_SECRETS_DIRECTORY: join(settings.data, "secrets/site"),
-		REPLDOCK_TEMPLATES_DIRECTORY: join(repository, "templates"),
-	};
-}
-
 function nodeEnvironment(settings: Settings, toolchain: Toolchain): Record<string, string> {
 	return {
 		...settings.environment,
@@ -274,26 +261,14 @@ function nodeEnvironment(settings: Settings, toolchain: Toolchain): Record<strin
 	};
 }
 
+/** What the agent's program says of volumes and checkpoints, as JSON. */
+export function nodeStorage(settings: Settings): Promise<string> {
+	return runAgent("storage", nodeEnvironment(settings, { hash: "none", archive: "" }));
+}
+
 async function runAgent(
-	command: "prepare" | "drain" | "release",
+	command: "prepare" | "storage" | "drain" | "release",
 	environment: Record<string, string>,
 ): Promise<string> {
 	return runCommand(process.execPath, [agentProgram, command], { environment, timeoutMs: 180_000 });
-}
-
-/** The one-time link that signs the operator in, made by the site's own program. */
-export async function operatorLink(settings: Settings, databaseUrl: string, siteUser: SystemUser): Promise<string> {
-	const output = await runCommand(
-		"setpriv",
-		[
-			`--reuid=${siteUser.uid}`,
-			`--regid=${siteUser.gid}`,
-			"--clear-groups",
-			process.execPath,
-			siteProgram,
-			"operator-link",
-		],
-		{ environment: siteEnvironment(settings, databaseUrl), directory: "/" },
-	);
-	return output.trim();
 }

@@ -40,3 +40,8 @@ export function isCompactionDue(chain: Chain, base: Chain): boolean {
 export function isBaseFrom(chain: Chain, bytes: number): boolean {
 	return bytes * largeIncrement >= chain.fullBytes;
 }
+
+/** The chain as it is when nothing may build on it any more. */
+export function endChain(chain: Chain): Chain {
+	return { ...chain, increments: mostIncrements };
+}

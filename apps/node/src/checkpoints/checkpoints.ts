@@ -7,6 +7,7 @@ import {
 	RepldockError,
 } from "@repldock/protocol";
 import type { SnapshotName, SnapshotSurvey } from "../host.ts";
+import { endChain } from "./chain.ts";
 import type { Reports } from "./reports.ts";
 import { createRounds, type RoundParts } from "./rounds.ts";
 import { createSources, type SourceParts } from "./sources.ts";
@@ -39,6 +40,8 @@ export interface Checkpoints {
 	 */
 	restore(placement: DesiredPlacement): Promise<void>;
 	durability(projectId: string): Durability;
+	/** What is stored of these projects is damaged: where their volumes are here, the next round stores them in full. */
+	storeAnew(projectIds: readonly string[]): Promise<void>;
 	/** Forgets a project that is gone for good. */
 	forget(projectId: string): Promise<void>;
 	reports: Reports;
@@ -132,6 +135,20 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			upTo: durable.get(projectId)?.upTo ?? null,
 			problem: problems.get(projectId) ?? null,
 		}),
+
+		async storeAnew(projectIds) {
+			await inTurn(async () => {
+				for (const projectId of projectIds) {
+					const kept = durable.get(projectId);
+					if (!kept) continue;
+					// No volume has changed this often: the next round finds it changed.
+					durable.set(projectId, { ...kept, upTo: null, changes: -1, chain: endChain(kept.chain) });
+					problems.set(projectId, "What was stored is damaged. It is being stored anew.");
+					options.onDurability(projectId);
+				}
+				await state.save();
+			});
+		},
 
 		async forget(projectId) {
 			await inTurn(async () => {

@@ -1,5 +1,6 @@
 import { createInterface } from "node:readline";
 import type { ObjectStore } from "@repldock/objects";
+import type { UnnamedObjectsAnswer } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import { z } from "zod";
 import { isWrittenBy } from "./pack.ts";
@@ -9,6 +10,9 @@ import { givenUpAfterMs } from "./reports.ts";
 const prefixes = ["packs/", "projects/"];
 
 const keysAtATime = 1000;
+
+/** How far the clocks of the store and of the database may be apart. */
+const clocksDifferMs = 60 * 60 * 1000;
 
 /** A backup in this store copies no objects; it names those that it needs, one a line. */
 const backupList = /^backups\/[^/]+\/objects\.jsonl$/;
@@ -27,8 +31,8 @@ export interface GarbageOptions {
 	olderThanMs: number;
 	/** Of this moment, in milliseconds. */
 	nowMs?: number;
-	/** Which of these objects no manifest names. @throws when that cannot be known now. */
-	unnamed(keys: readonly string[]): Promise<string[]>;
+	/** Which of these objects no manifest names, and since when that is known. @throws when it cannot be known now. */
+	unnamed(keys: readonly string[]): Promise<UnnamedObjectsAnswer>;
 	/** Objects of checkpoints that the site has not heard of yet. */
 	unreported(): ReadonlySet<string>;
 	log: Logger;
@@ -37,8 +41,9 @@ export interface GarbageOptions {
 /**
  * Removes the objects that nothing needs any more: of checkpoints that were thinned out, of projects that are gone for
  * good, and of agents that died before they told of them. Those of other nodes are left to them until it is certain that
- * they have forgotten them too, so that what a node that is gone for good has left goes as well. What a backup names stays until the backup is deleted. It can
- * end at any moment and be repeated.
+ * they have forgotten them too, so that what a node that is gone for good has left goes as well. What a backup names stays
+ * until the backup is deleted, and what is older than the site's database until that was made anew. It can end at any
+ * moment and be repeated.
  * @returns how many were removed.
  * @throws when backups or the site cannot be asked; then nothing more is removed.
  */
@@ -48,26 +53,35 @@ export async function collectGarbage(options: GarbageOptions): Promise<number> {
 		nowMs - (isWrittenBy(nodeId, key) ? options.olderThanMs : Math.max(options.olderThanMs, othersOlderThanMs));
 	const backedUp = await keysOfBackups(store);
 	let removed = 0;
+	let unknown = 0;
 
-	async function look(keys: readonly string[]) {
+	async function look(objects: ReadonlyMap<string, Date>) {
 		// Taken down before the site is asked: what it records after its answer is still among these.
 		const unreported = options.unreported();
-		const unnamed = await options.unnamed(keys);
-		const doomed = unnamed.filter((key) => keys.includes(key) && !unreported.has(key) && !backedUp.has(key));
+		const { unnamed, knowsSince } = await options.unnamed([...objects.keys()]);
+		const knownFromMs = Date.parse(knowsSince) + clocksDifferMs;
+		const doomed = unnamed.filter((key) => {
+			const modifiedAtMs = objects.get(key)?.getTime() ?? 0;
+			return modifiedAtMs >= knownFromMs && !unreported.has(key) && !backedUp.has(key);
+		});
+		unknown += unnamed.filter((key) => (objects.get(key)?.getTime() ?? knownFromMs) < knownFromMs).length;
 		await store.remove(doomed);
 		removed += doomed.length;
 	}
 
 	for (const prefix of prefixes) {
-		let keys: string[] = [];
+		let objects = new Map<string, Date>();
 		for await (const { key, modifiedAt } of store.list(prefix)) {
 			if (modifiedAt.getTime() >= bornBeforeMs(key)) continue;
-			keys.push(key);
-			if (keys.length < keysAtATime) continue;
-			await look(keys);
-			keys = [];
+			objects.set(key, modifiedAt);
+			if (objects.size < keysAtATime) continue;
+			await look(objects);
+			objects = new Map();
 		}
-		if (keys.length > 0) await look(keys);
+		if (objects.size > 0) await look(objects);
+	}
+	if (unknown > 0) {
+		log.warn({ unknown }, "the database does not know objects that are older than it is: run ./repldock rebuild-index");
 	}
 	const halfDone = await store.reclaim(options.olderThanMs);
 	if (removed + halfDone > 0) log.info({ removed, halfDone }, "objects that nothing needs were removed");

@@ -1,16 +1,31 @@
 import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { constants, createZstdCompress, createZstdDecompress } from "node:zlib";
 import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
 import type { Checkpoint } from "@repldock/protocol";
-import type { SentSnapshot, Snapshots } from "../host.ts";
+import type { Filter, SentSnapshot, Snapshots } from "../host.ts";
 
 /** Measured best for small source files: smaller than the file system's own compression by far, and as fast as a disk. */
 const compressionLevel = 3;
 
-/** A snapshot's bytes as they are stored; throws at the end when not all of it could be sent. */
-export async function* compressed(sent: SentSnapshot): AsyncGenerator<Buffer> {
+const readBytes = 256 * 1024;
+
+/**
+ * A snapshot's bytes as they are stored; throws at the end when not all of it could be sent. A full one goes through a
+ * program of its own: many bytes, of which this process sees the compressed ones alone. Increments are mostly small, and
+ * made without one.
+ */
+export async function* compressed(
+	send: (through?: Filter) => SentSnapshot,
+	kind: "full" | "increment",
+): AsyncGenerator<Buffer> {
+	if (kind === "full") {
+		const sent = send(["zstd", "--quiet", "--stdout", `-${compressionLevel}`]);
+		for await (const chunk of sent.output) yield chunk as Buffer;
+		return sent.done;
+	}
+	const sent = send();
 	const compressor = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: compressionLevel } });
 	const piped = pipeline(sent.output, compressor);
 	piped.catch(() => undefined);
@@ -38,14 +53,20 @@ export async function readStart(
 	return { start: Buffer.concat(parts), rest: chunks };
 }
 
+/** A body for the store, with its own sum once it was read to its end. */
+export interface JoinedBody {
+	body: Readable;
+	sha256(): string;
+}
+
 /** One body for the store: what was read, what is to come, and at the end what depends on their sum and length. */
 export function joined(
 	start: Buffer,
 	rest: AsyncGenerator<Buffer>,
 	finish: (bytes: number, sha256: string) => Buffer,
-): Readable {
+): JoinedBody {
+	const hash = createHash("sha256").update(start);
 	async function* body() {
-		const hash = createHash("sha256").update(start);
 		let bytes = start.length;
 		yield start;
 		for await (const chunk of rest) {
@@ -53,9 +74,12 @@ export function joined(
 			bytes += chunk.length;
 			yield chunk;
 		}
-		yield finish(bytes, hash.digest("hex"));
+		// The sum so far; the same hash goes on to that of the whole body.
+		const end = finish(bytes, hash.copy().digest("hex"));
+		hash.update(end);
+		yield end;
 	}
-	return Readable.from(body(), { objectMode: false });
+	return { body: Readable.from(body(), { objectMode: false }), sha256: () => hash.copy().digest("hex") };
 }
 
 /**
@@ -66,7 +90,7 @@ export async function receiveCheckpoint(
 	store: ObjectStore,
 	snapshots: Pick<Snapshots, "receive">,
 	projectId: string,
-	{ key, start, bytes, sha256 }: Checkpoint,
+	{ key, start, bytes, sha256, parent }: Checkpoint,
 ): Promise<void> {
 	const stored = await store.get(key, { range: { start, end: start + bytes } });
 	const hash = createHash("sha256");
@@ -77,11 +101,13 @@ export async function receiveCheckpoint(
 		}
 		if (hash.digest("hex") !== sha256) throw new ObjectStoreError("corrupt", `The object ${key} is damaged.`);
 	}
-	const decompressor = createZstdDecompress();
-	const piped = pipeline(stored, counted, decompressor);
+	const isFull = parent === null;
+	const verified = new PassThrough({ highWaterMark: readBytes });
+	const unpacked = isFull ? verified : createZstdDecompress();
+	const piped = isFull ? pipeline(stored, counted, verified) : pipeline(stored, counted, unpacked);
 	piped.catch(() => undefined);
 	try {
-		await snapshots.receive(projectId, decompressor);
+		await snapshots.receive(projectId, unpacked, isFull ? ["zstd", "--quiet", "--decompress", "--stdout"] : undefined);
 	} catch (error) {
 		// Bytes that are not those that were stored make no sense to whoever reads them: the sum tells why.
 		stored.destroy();

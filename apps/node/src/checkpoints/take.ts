@@ -1,6 +1,7 @@
 import type { CheckpointId, DesiredPlacement } from "@repldock/protocol";
 import type { Snapshots } from "../host.ts";
 import { type Chain, isCompactionDue, isFullDue } from "./chain.ts";
+import { factsOf } from "./project-facts.ts";
 import { type CheckpointState, snapshotOf } from "./state.ts";
 import type { Durable } from "./state-file.ts";
 import type { Pending } from "./upload.ts";
@@ -74,6 +75,7 @@ export function createTaker(parts: TakeParts) {
 			pending: {
 				snapshot,
 				parent: base && snapshotOf(base.id),
+				facts: placement && factsOf(placement),
 				checkpoint: {
 					...id,
 					parent: base?.id ?? null,

@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
 import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
-import type { Checkpoint } from "@repldock/protocol";
+import type { Checkpoint, ProjectFacts } from "@repldock/protocol";
 import type { SnapshotName, Snapshots } from "../host.ts";
 import { ownKey, type PackEntry, packKey, sealPack } from "./pack.ts";
 import { compressed, joined, readStart } from "./stream.ts";
 
 /** A snapshot that is to become durable. */
 export interface Pending {
-	checkpoint: Omit<PackEntry, "start" | "bytes" | "sha256">;
+	checkpoint: Omit<PackEntry, "start" | "bytes" | "sha256" | "project">;
+	/** Of its project, to be read where the database is lost. */
+	facts: ProjectFacts | undefined;
 	snapshot: SnapshotName;
 	/** What it builds on. */
 	parent: SnapshotName | null;
@@ -56,10 +57,16 @@ export async function upload(
 			start += bytes.length;
 			return entry;
 		});
-		const body = Buffer.concat([...content.map(({ bytes }) => bytes), sealPack(entries)]);
+		const index = entries.map((entry, at) => ({ ...entry, project: content[at]?.pending.facts }));
+		const body = Buffer.concat([...content.map(({ bytes }) => bytes), sealPack(index)]);
 		try {
 			requireSum(key, await store.put(key, body, { signal }), sumOf(body));
-			on.uploaded(content.map(({ pending }, at) => ({ pending, checkpoint: { ...(entries[at] as PackEntry), key } })));
+			on.uploaded(
+				content.map(({ pending }, at) => ({
+					pending,
+					checkpoint: { ...(entries[at] as Omit<PackEntry, "project">), key },
+				})),
+			);
 		} catch (error) {
 			on.failed(
 				content.map(({ pending }) => pending),
@@ -70,8 +77,11 @@ export async function upload(
 
 	async function storeOne(pending: Pending) {
 		const { projectId, generation, sequence } = pending.checkpoint;
-		const sent = snapshots.send(pending.snapshot, pending.parent);
-		const { start, rest } = await readStart(compressed(sent), smallMostBytes);
+		const bytes = compressed(
+			(through) => snapshots.send(pending.snapshot, pending.parent, through),
+			pending.parent === null ? "full" : "increment",
+		);
+		const { start, rest } = await readStart(bytes, smallMostBytes);
 		if (rest === null) {
 			pack.push({ pending, bytes: start });
 			packBytes += start.length;
@@ -79,15 +89,14 @@ export async function upload(
 			return;
 		}
 		const key = ownKey(nodeId, projectId, generation, sequence);
-		let entry: PackEntry | undefined;
-		const hash = createHash("sha256");
-		const body = joined(start, rest, (bytes, sha256) => {
+		let entry: Omit<PackEntry, "project"> | undefined;
+		const { body, sha256: sumOfBody } = joined(start, rest, (bytes, sha256) => {
 			entry = { ...pending.checkpoint, start: 0, bytes, sha256 };
-			return sealPack([entry]);
+			return sealPack([{ ...entry, project: pending.facts }]);
 		});
-		const put = await store.put(key, hashing(body, hash), { signal });
+		const put = await store.put(key, body, { signal });
 		if (!entry) throw new Error("the store acknowledged an object before its end");
-		requireSum(key, put, hash.digest("hex"));
+		requireSum(key, put, sumOfBody());
 		on.uploaded([{ pending, checkpoint: { ...entry, key } }]);
 	}
 
@@ -103,18 +112,6 @@ export async function upload(
 
 	await Promise.all(Array.from({ length: atATime }, worker));
 	await storePack();
-}
-
-function hashing(body: NodeJS.ReadableStream, hash: ReturnType<typeof createHash>) {
-	return Readable.from(
-		(async function* () {
-			for await (const chunk of body) {
-				hash.update(chunk);
-				yield chunk;
-			}
-		})(),
-		{ objectMode: false },
-	);
 }
 
 function sumOf(bytes: Buffer): string {

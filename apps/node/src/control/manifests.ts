@@ -4,6 +4,9 @@ import {
 	type ManifestQuestion,
 	manifestsPath,
 	RepldockError,
+	ScrubAnswer,
+	type ScrubQuestion,
+	scrubPath,
 	UnnamedObjectsAnswer,
 	unnamedObjectsPath,
 } from "@repldock/protocol";
@@ -30,9 +33,14 @@ export function createManifestQuestions(site: SiteAddress) {
 			return ManifestAnswer.parse(await ask(manifestsPath, question)).chain;
 		},
 
+		/** What is to be read back next; tells what the last one was like. */
+		async scrub(question: ScrubQuestion): Promise<ScrubAnswer> {
+			return ScrubAnswer.parse(await ask(scrubPath, question));
+		},
+
 		/** Which of these objects nothing refers to. */
-		async unnamed(keys: readonly string[]): Promise<string[]> {
-			return UnnamedObjectsAnswer.parse(await ask(unnamedObjectsPath, { keys })).unnamed;
+		async unnamed(keys: readonly string[]): Promise<UnnamedObjectsAnswer> {
+			return UnnamedObjectsAnswer.parse(await ask(unnamedObjectsPath, { keys }));
 		},
 	};
 }

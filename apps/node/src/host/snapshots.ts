@@ -1,11 +1,9 @@
-import { spawn } from "node:child_process";
 import { mkdir, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { CommandError, runCommand } from "@repldock/service";
-import type { SentSnapshot, SnapshotName, Snapshots } from "../host.ts";
+import { runCommand } from "@repldock/service";
+import type { SnapshotName, Snapshots } from "../host.ts";
 import { changeCounts, removeStaleCounters, snapshotSubvolume } from "./btrfs.ts";
+import { receiving, sending } from "./piped-commands.ts";
 
 const volumePattern = /^[0-9a-f-]{36}$/;
 const snapshotPattern = /^\.checkpoints\/([0-9a-f-]{36})\/(\d+\.\d+)$/;
@@ -13,9 +11,6 @@ const pathsPerCommand = 500;
 const countersWorthClearing = 200;
 
 const namePattern = /^\d+\.\d+$/;
-
-/** What a command says of its failure, at most. */
-const stderrMostLength = 4_000;
 
 /**
  * Snapshots of the volumes below `mountPoint`, each at `.checkpoints/<project>/<name>`. What is being received is there
@@ -86,55 +81,15 @@ export function createSnapshots(mountPoint: string, directoryName = ".checkpoint
 			await snapshotSubvolume(join(mountPoint, projectId), path(projectId, name), ["-r"]);
 		},
 
-		send(snapshot, parent) {
+		send(snapshot, parent, through) {
 			const from = parent === null ? [] : ["-p", path(parent.projectId, parent.name)];
-			return sending(["send", "--quiet", ...from, path(snapshot.projectId, snapshot.name)]);
+			return sending(["btrfs", "send", "--quiet", ...from, path(snapshot.projectId, snapshot.name)], through);
 		},
 
-		async receive(projectId, stream) {
-			await receiving(["receive", "--quiet", "-e", await makeDirectory(projectId)], stream);
+		async receive(projectId, stream, through) {
+			await receiving(["btrfs", "receive", "--quiet", "-e", await makeDirectory(projectId)], stream, through);
 		},
 	};
-}
-
-function sending(commandArguments: readonly string[]): SentSnapshot {
-	const child = spawn("btrfs", commandArguments, { stdio: ["ignore", "pipe", "pipe"] });
-	// Whoever gives up on the output ends the command with it: its next write breaks the pipe.
-	return { output: child.stdout, done: ended(child, commandArguments) };
-}
-
-async function receiving(commandArguments: readonly string[], stream: Readable): Promise<void> {
-	const child = spawn("btrfs", commandArguments, { stdio: ["pipe", "ignore", "pipe"] });
-	const end = ended(child, commandArguments);
-	try {
-		// A command that gives up breaks the pipe; why is in its own words.
-		await pipeline(stream, child.stdin).catch(async (error: NodeJS.ErrnoException) => {
-			if (error.code === "EPIPE") await end;
-			throw error;
-		});
-	} catch (error) {
-		child.kill("SIGKILL");
-		await end.catch(() => undefined);
-		throw error;
-	}
-	await end;
-}
-
-function ended(child: ReturnType<typeof spawn>, commandArguments: readonly string[]): Promise<void> {
-	let words = "";
-	child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-		words = (words + text).slice(-stderrMostLength);
-	});
-	const end = new Promise<void>((resolve, reject) => {
-		child.once("error", reject);
-		child.once("close", (code) => {
-			if (code === 0) resolve();
-			else reject(new CommandError(`btrfs ${commandArguments.join(" ")}`, code, words, undefined));
-		});
-	});
-	// Told to whoever waits for it, be that later.
-	end.catch(() => undefined);
-	return end;
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): null {

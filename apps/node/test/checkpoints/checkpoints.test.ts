@@ -1,10 +1,15 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { countOperations, ObjectStoreError } from "@repldock/objects";
+import { Readable } from "node:stream";
+import { countOperations, ObjectStoreError, readIndex } from "@repldock/objects";
+import { type Checkpoint, type CheckpointId, PackEntry, type ScrubQuestion } from "@repldock/protocol";
+import { createLog } from "@repldock/service";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { z } from "zod";
 import { collectGarbage } from "../../src/checkpoints/garbage.ts";
 import { readPack } from "../../src/checkpoints/pack.ts";
+import { scrubOnSchedule } from "../../src/checkpoints/scrub.ts";
 import { findLeftovers, log } from "../host/machine.ts";
 import { type CheckpointNode, type Cluster, keysOf, namesIn, startCluster } from "./rig.ts";
 
@@ -70,6 +75,9 @@ test("small checkpoints of one round share one object, whose own index tells wha
 	const index = await readPack(cluster.store, key, bytes);
 	expect(new Set(index.map(({ projectId }) => projectId))).toEqual(new Set(projects.map(({ id }) => id)));
 	for (const entry of index) expect(cluster.chainOf(entry.projectId)).toEqual([entry]);
+	const told = z.array(PackEntry).parse(await readIndex(cluster.store, key, bytes));
+	const facts = { name: "An app", slug: "demo", template: "python", visibility: "private", ownerId: "o" };
+	expect(told.map(({ project }) => project)).toEqual(projects.map(() => facts));
 });
 
 test("a project is restored on another node with all that it held, owned by that node's containers, and goes on there", async () => {
@@ -116,7 +124,6 @@ test("a damaged object is never restored: nothing of it is to be seen", async ()
 			if (options?.range?.start !== last?.start || key !== last?.key) return stream;
 			const bytes = Buffer.concat(await stream.toArray());
 			bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
-			const { Readable } = await import("node:stream");
 			return Readable.from([bytes]);
 		},
 	});
@@ -220,13 +227,19 @@ test("only old objects that no manifest names are removed, and none while the si
 		store: cluster.store,
 		nodeId: "me",
 		olderThanMs: -60_000,
-		unnamed: async (keys: readonly string[]) => keys.filter((key) => !named.has(key)),
+		unnamed: async (keys: readonly string[]) => ({
+			unnamed: keys.filter((key) => !named.has(key)),
+			knowsSince: new Date(0).toISOString(),
+		}),
 		unreported: () => new Set([untold]),
 		log,
 	};
 	const outage = () => Promise.reject(new Error("the site does not answer"));
 	await expect(collectGarbage({ ...options, unnamed: outage })).rejects.toThrow();
 	expect(await collectGarbage({ ...options, olderThanMs: 60_000 })).toBe(0);
+	// A database that was made after these objects, because the one that knew them is lost.
+	const young = async () => ({ ...(await options.unnamed([told])), knowsSince: new Date().toISOString() });
+	expect(await collectGarbage({ ...options, unnamed: young })).toBe(0);
 	await collectGarbage(options);
 	const left = await keysOf(cluster.store, "");
 	expect(left).toContain(untold);
@@ -247,7 +260,10 @@ test("what another node wrote is left to it, which may have to tell of it yet, u
 			nodeId: "me",
 			olderThanMs: dayMs,
 			nowMs: Date.now() + days * dayMs,
-			unnamed: async (keys) => keys.filter((key) => packs.includes(key) || mine.includes(key)),
+			unnamed: async (keys) => ({
+				unnamed: keys.filter((key) => packs.includes(key) || mine.includes(key)),
+				knowsSince: new Date(0).toISOString(),
+			}),
 			unreported: () => new Set(),
 			log,
 		});
@@ -324,4 +340,57 @@ test("a project that comes to rest is restored from few objects, whatever its ch
 	for (const name of ["first", "second", "third", "fourth"]) {
 		expect(await readFile(join(two.volumes.path(id), name), "utf8")).toBe(`${name} 7`);
 	}
+});
+
+test("an object that is damaged in the store is found, told, and stored anew in full at the next tick", async () => {
+	const [{ id, path }, other] = [await makeProject(), await makeProject()];
+	await one.checkpoints.round();
+	await writeFile(join(path, "more"), "more");
+	await one.checkpoints.round();
+	const chain = cluster.chainOf(id);
+	const last = chain.at(-1) as Checkpoint;
+	cluster.breakStore({
+		async get(key, options) {
+			const bytes = Buffer.concat(await (await cluster.store.get(key, options)).toArray());
+			if (key === last.key) bytes[last.start] = (bytes[last.start] ?? 0) ^ 1;
+			return Readable.from([bytes]);
+		},
+	});
+	const answers = [chain.slice(0, 1), chain.slice(-1), []].map((checkpoints) => ({ checkpoints, waitMs: 0 }));
+	const asked: ScrubQuestion[] = [];
+	const stop = new AbortController();
+	const told: CheckpointId[] = [];
+	await scrubOnSchedule(
+		{
+			store: cluster.faultyStore,
+			periodMs: 1000,
+			nodeId: () => randomUUID(),
+			async next(question) {
+				asked.push(question);
+				const answer = answers.shift();
+				if (answer?.checkpoints.length === 0) stop.abort();
+				return answer ?? { checkpoints: [], waitMs: 0 };
+			},
+			onDamage: (damaged) => void told.push(...damaged),
+			wait: async () => undefined,
+			log: createLog("test", "silent"),
+		},
+		stop.signal,
+	);
+	const { generation, sequence } = last;
+	expect(told).toEqual([{ projectId: id, generation, sequence }]);
+	expect(asked.map(({ done }) => done)).toMatchObject([
+		null,
+		{ key: chain[0]?.key, findings: [] },
+		{ key: last.key, findings: [{ checkpoint: told[0], problem: "damaged" }] },
+	]);
+	await one.checkpoints.storeAnew([id]);
+	expect(one.checkpoints.durability(id)).toMatchObject({ upTo: null, problem: expect.stringContaining("damaged") });
+	const otherBefore = cluster.chainOf(other.id);
+	await one.checkpoints.round();
+	expect(one.checkpoints.durability(id)).toMatchObject({ upTo: expect.any(String), problem: null });
+	expect(cluster.chainOf(id)).toHaveLength(1);
+	expect(cluster.chainOf(other.id)).toEqual(otherBefore);
+	await two.checkpoints.restore(move(id));
+	expect(await readFile(join(two.volumes.path(id), "more"), "utf8")).toBe("more");
 });

@@ -48,7 +48,8 @@ export async function startCluster() {
 			want: "running",
 			wantVersion: 1,
 			domains: [],
-			slug: "app",
+			name: "An app",
+			slug: "demo",
 			owner: { id: "o", name: "Owner" },
 			template: "python",
 			visibility: "private",
@@ -144,7 +145,7 @@ export async function startCluster() {
 		directory,
 		template,
 		store: folder,
-		/** What nodes have in place of the store; see `breakStore`. */
+		/** As nodes meet it; see `breakStore`. */
 		faultyStore: proxy(faulty),
 		recorded,
 		placements,

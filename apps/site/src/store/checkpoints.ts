@@ -28,7 +28,7 @@ export async function recordCheckpoints(
 
 /** @returns false when what it builds on is not there. */
 async function record(database: Database, nodeId: string, checkpoint: Checkpoint): Promise<boolean> {
-	const { projectId, generation, sequence, parent } = checkpoint;
+	const { projectId, generation, parent } = checkpoint;
 	// The placement cannot move while its checkpoint is written down.
 	const placement = await database
 		.selectFrom("projects")
@@ -41,7 +41,19 @@ async function record(database: Database, nodeId: string, checkpoint: Checkpoint
 	if (!placement) return true;
 	if (parent && !(await isRecorded(database, parent))) return false;
 	const isOwner = await holdsGeneration(database, nodeId, projectId, generation);
-	await database
+	await insertCheckpoint(database, checkpoint, !isOwner);
+	if (isOwner) await moveForward(database, checkpoint);
+	return true;
+}
+
+/** @returns false when it is recorded already. */
+export async function insertCheckpoint(
+	database: Database,
+	checkpoint: Checkpoint,
+	recovered: boolean,
+): Promise<boolean> {
+	const { projectId, generation, sequence, parent, kind, name, start, bytes } = checkpoint;
+	const result = await database
 		.insertInto("checkpoints")
 		.values({
 			projectId,
@@ -50,27 +62,37 @@ async function record(database: Database, nodeId: string, checkpoint: Checkpoint
 			parentProjectId: parent?.projectId ?? null,
 			parentGeneration: parent?.generation ?? null,
 			parentSequence: parent?.sequence ?? null,
-			kind: checkpoint.kind,
-			name: checkpoint.name,
+			kind,
+			name,
 			takenAt: new Date(checkpoint.takenAt),
 			objectKey: checkpoint.key,
-			start: checkpoint.start,
-			bytes: checkpoint.bytes,
+			start,
+			bytes,
 			sha256: Buffer.from(checkpoint.sha256, "hex"),
-			recovered: !isOwner,
+			recovered,
 		})
 		.onConflict((conflict) => conflict.columns(["projectId", "generation", "sequence"]).doNothing())
-		.execute();
-	if (!isOwner) return true;
-	// A fork's own take the place of its origin's, whatever their numbers.
-	await sql`
+		.executeTakeFirst();
+	return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+}
+
+/**
+ * Makes it its project's present state, unless that is later already. A fork's own takes the place of its origin's,
+ * whatever their numbers.
+ * @returns whether it did.
+ */
+export async function moveForward(
+	database: Database,
+	{ projectId, generation, sequence }: CheckpointId,
+): Promise<boolean> {
+	const result = await sql`
 		INSERT INTO durable_checkpoints AS present (project_id, checkpoint_project_id, generation, sequence)
 		VALUES (${projectId}, ${projectId}, ${generation}, ${sequence})
 		ON CONFLICT (project_id) DO UPDATE SET checkpoint_project_id = excluded.checkpoint_project_id,
 			generation = excluded.generation, sequence = excluded.sequence
 		WHERE present.checkpoint_project_id <> excluded.checkpoint_project_id
 			OR (present.generation, present.sequence) < (excluded.generation, excluded.sequence)`.execute(database);
-	return true;
+	return (result.numAffectedRows ?? 0n) > 0n;
 }
 
 /** It stays until this transaction ends. */
@@ -139,7 +161,7 @@ interface ChainRow {
 	sha256: Buffer;
 }
 
-function toCheckpoint(row: ChainRow): Checkpoint {
+export function toCheckpoint(row: ChainRow): Checkpoint {
 	const { projectId, generation, sequence, kind, name, start, bytes } = row;
 	const { parentProjectId, parentGeneration, parentSequence } = row;
 	const isFull = parentProjectId === null || parentGeneration === null || parentSequence === null;
@@ -169,4 +191,10 @@ export async function findUnnamedObjects(database: Database, keys: readonly stri
 		.execute();
 	const named = new Set(rows.map(({ objectKey }) => objectKey));
 	return keys.filter((key) => !named.has(key));
+}
+
+/** Since when the database knows of all that was stored. */
+export async function readKnowsSince(database: Database): Promise<Date> {
+	const row = await database.selectFrom("objectIndex").select("knowsSince").executeTakeFirstOrThrow();
+	return row.knowsSince;
 }

@@ -9,6 +9,8 @@ export interface ClusterCounts {
 	readonly projects: number;
 	readonly restricted: number;
 	readonly alertsWaiting: number;
+	readonly checkpoints: number;
+	readonly damagedCheckpoints: number;
 	readonly placements: readonly { readonly state: string; readonly count: number }[];
 }
 
@@ -20,7 +22,9 @@ export async function countCluster(database: Database): Promise<ClusterCounts> {
 		(SELECT count(*) FROM users) AS users,
 		(SELECT count(*) FROM projects WHERE deleted_at IS NULL) AS projects,
 		(SELECT count(*) FROM projects WHERE network_restriction IS NOT NULL) AS restricted,
-		(SELECT count(*) FROM network_alerts WHERE deliver_at IS NOT NULL) AS alerts_waiting`.execute(database);
+		(SELECT count(*) FROM network_alerts WHERE deliver_at IS NOT NULL) AS alerts_waiting,
+		(SELECT count(*) FROM checkpoints) AS checkpoints,
+		(SELECT count(*) FROM damaged_checkpoints) AS damaged_checkpoints`.execute(database);
 	const [counts] = rows;
 	if (!counts) throw new Error("Counts without a row.");
 	const placements = await sql<{ state: string; count: number }>`

@@ -13,11 +13,15 @@ export async function placeProject(database: Database, projectId: string): Promi
 	if (!node) return false;
 	await database
 		.insertInto("placements")
-		.values({ projectId, nodeId: node.id, want: "stopped" })
+		// A project that was made anew from its objects had placements before, whose generations must not come again.
+		.values({ projectId, nodeId: node.id, want: "stopped", generation: nextGeneration(projectId) })
 		.onConflict((conflict) => conflict.column("projectId").doNothing())
 		.execute();
 	return true;
 }
+
+const nextGeneration = (projectId: string) => sql<number>`(
+	SELECT coalesce(max(generation), 0) + 1 FROM checkpoints WHERE project_id = ${projectId})`;
 
 /**
  * Wants a project running, because somebody opened it now. The version rises even if it was wanted running before: a
@@ -98,6 +102,7 @@ export async function listDesired(
 			"placements.generation",
 			"placements.want",
 			"placements.wantVersion",
+			"projects.name",
 			"projects.slug",
 			"projects.ownerId",
 			"users.name as ownerName",

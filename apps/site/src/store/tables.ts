@@ -19,6 +19,9 @@ export interface Tables {
 	networkAlerts: NetworkAlertsTable;
 	checkpoints: CheckpointsTable;
 	durableCheckpoints: { projectId: string; checkpointProjectId: string; generation: number; sequence: number };
+	scrubs: ScrubsTable;
+	damagedCheckpoints: DamagedCheckpointsTable;
+	objectIndex: { single: Generated<boolean>; knowsSince: ColumnType<Date, Date | undefined, Date> };
 }
 
 export type Role = "admin" | "user";
@@ -145,4 +148,20 @@ interface CheckpointsTable {
 	sha256: Buffer;
 	recovered: boolean;
 	recordedAt: Generated<Date>;
+}
+
+interface ScrubsTable {
+	nodeId: string;
+	afterKey: Generated<string>;
+	roundBeganAt: Generated<Date>;
+	roundEndedAt: Date | null;
+}
+
+interface DamagedCheckpointsTable {
+	projectId: string;
+	generation: number;
+	sequence: number;
+	problem: "missing" | "damaged";
+	detail: string;
+	foundAt: Generated<Date>;
 }

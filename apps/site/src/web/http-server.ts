@@ -1,6 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
-import { controlPath, manifestsPath, toProblem, unnamedObjectsPath, visitPath, visitsPath } from "@repldock/protocol";
+import {
+	controlPath,
+	manifestsPath,
+	scrubPath,
+	toProblem,
+	unnamedObjectsPath,
+	visitPath,
+	visitsPath,
+} from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import { sql } from "kysely";
 import { problemResponse } from "../api/problems.ts";
@@ -18,7 +26,7 @@ export interface HttpParts {
 	readonly metrics: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
 	/** Questions of nodes, by path. */
 	readonly nodeQuestions: {
-		readonly [Path in typeof visitsPath | typeof manifestsPath | typeof unnamedObjectsPath]: (
+		readonly [Path in typeof visitsPath | typeof manifestsPath | typeof unnamedObjectsPath | typeof scrubPath]: (
 			request: IncomingMessage,
 			response: ServerResponse,
 		) => Promise<void>;
@@ -41,7 +49,7 @@ export function createHttpServer(parts: HttpParts): Server {
 		const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
 		if (path === "/healthz") return answerHealth(parts.database, response);
 		if (path === "/metrics" && (await parts.metrics(request, response))) return;
-		if (path === visitsPath || path === manifestsPath || path === unnamedObjectsPath) {
+		if (path === visitsPath || path === manifestsPath || path === unnamedObjectsPath || path === scrubPath) {
 			return parts.nodeQuestions[path](request, response);
 		}
 		if (path === "/api" || path.startsWith("/api/")) return answerApi(request, response);

@@ -42,5 +42,9 @@ function clusterMetrics(counts: ClusterCounts): Metric[] {
 		gauge("repldock_site_alerts_waiting", "Alerts that the webhook has not taken yet.", [
 			{ value: counts.alertsWaiting },
 		]),
+		gauge("repldock_site_checkpoints", "Checkpoints that the database names.", [{ value: counts.checkpoints }]),
+		gauge("repldock_site_damaged_checkpoints", "Checkpoints whose object is missing or damaged.", [
+			{ value: counts.damagedCheckpoints },
+		]),
 	];
 }

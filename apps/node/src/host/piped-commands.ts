@@ -1,0 +1,80 @@
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { CommandError } from "@repldock/service";
+import type { Filter, SentSnapshot } from "../host.ts";
+
+/** What a command says of its failure, at most. */
+const stderrMostLength = 4_000;
+
+interface Started {
+	child: ChildProcess;
+	/** Resolves when it ended with 0. */
+	end: Promise<void>;
+}
+
+/**
+ * What a command prints, or what another one makes of it. Between the two there is a pipe of the kernel: bytes that this
+ * process needs not see cost it nothing.
+ */
+export function sending(command: Filter, through?: Filter): SentSnapshot {
+	// Whoever gives up on the output ends the commands with it: the next write breaks the pipe.
+	if (!through) {
+		const { child, end } = start(command, ["ignore", "pipe", "pipe"]);
+		return { output: child.stdout as Readable, done: end };
+	}
+	const filter = start(through, ["pipe", "pipe", "pipe"]);
+	const input = filter.child.stdin as Writable;
+	const sender = start(command, ["ignore", input, "pipe"]);
+	input.destroy();
+	return { output: filter.child.stdout as Readable, done: bothEnded(sender, filter) };
+}
+
+/** Hands a stream to a command, or to another one that hands on what it makes of it. */
+export async function receiving(command: Filter, stream: Readable, through?: Filter): Promise<void> {
+	const receiver = start(command, ["pipe", "ignore", "pipe"]);
+	const input = receiver.child.stdin as Writable;
+	const filter = through && start(through, ["pipe", input, "pipe"]);
+	if (filter) input.destroy();
+	const end = filter ? bothEnded(receiver, filter) : receiver.end;
+	try {
+		// A command that gives up breaks the pipe; why is in its own words.
+		await pipeline(stream, (filter ?? receiver).child.stdin as Writable).catch(async (error: NodeJS.ErrnoException) => {
+			if (error.code === "EPIPE") await end;
+			throw error;
+		});
+	} catch (error) {
+		filter?.child.kill("SIGKILL");
+		receiver.child.kill("SIGKILL");
+		await end.catch(() => undefined);
+		throw error;
+	}
+	await end;
+}
+
+/** After both. Where both fail, the words of the one that is not the filter say more: the filter only lost its pipe. */
+function bothEnded(first: Started, filter: Started): Promise<void> {
+	const both = Promise.allSettled([first.end, filter.end]).then(([one, other]) => {
+		for (const result of [one, other]) if (result.status === "rejected") throw result.reason;
+	});
+	both.catch(() => undefined);
+	return both;
+}
+
+function start([program, ...programArguments]: Filter, stdio: StdioOptions): Started {
+	const child = spawn(program, programArguments, { stdio });
+	let words = "";
+	child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+		words = (words + text).slice(-stderrMostLength);
+	});
+	const end = new Promise<void>((resolve, reject) => {
+		child.once("error", reject);
+		child.once("close", (code) => {
+			if (code === 0) resolve();
+			else reject(new CommandError([program, ...programArguments].join(" "), code, words, undefined));
+		});
+	});
+	// Told to whoever waits for it, be that later.
+	end.catch(() => undefined);
+	return { child, end };
+}

@@ -1,0 +1,93 @@
+import type { ScrubAnswer, ScrubQuestion } from "@repldock/protocol";
+import { sql } from "kysely";
+import { scrubDueMs } from "../domain/scrub.ts";
+import { toCheckpoint } from "./checkpoints.ts";
+import type { Database } from "./database.ts";
+
+/**
+ * Takes in what a node found, and says which object it is to read next and when: the bytes of all its objects are spread
+ * evenly over the period, whatever restarts or outages come between.
+ */
+export async function nextToScrub(
+	database: Database,
+	{ nodeId, periodMs, done }: ScrubQuestion,
+): Promise<ScrubAnswer & { damaged: number }> {
+	return database.transaction().execute(async (transaction) => {
+		await transaction
+			.insertInto("scrubs")
+			.values({ nodeId, roundEndedAt: null })
+			.onConflict((conflict) => conflict.column("nodeId").doNothing())
+			.execute();
+		if (done) await takeIn(transaction, nodeId, done);
+		const { afterKey, roundBeganAt } = await transaction
+			.selectFrom("scrubs")
+			.selectAll()
+			.where("nodeId", "=", nodeId)
+			.forUpdate()
+			.executeTakeFirstOrThrow();
+		const { doneBytes, allBytes, nextKey } = await share(transaction, nodeId, afterKey);
+		const damaged = done?.findings.length ?? 0;
+		if (nextKey === null) {
+			if (afterKey === "") return { checkpoints: [], waitMs: periodMs, damaged };
+			await transaction
+				.updateTable("scrubs")
+				.set({ afterKey: "", roundBeganAt: nextRoundAt(periodMs), roundEndedAt: sql`now()` })
+				.where("nodeId", "=", nodeId)
+				.execute();
+			return { checkpoints: [], waitMs: 0, damaged };
+		}
+		const rows = await transaction
+			.selectFrom("checkpoints")
+			.selectAll()
+			.where("objectKey", "=", nextKey)
+			.orderBy("start")
+			.execute();
+		const waitMs = scrubDueMs({ sinceBeganMs: Date.now() - roundBeganAt.getTime(), periodMs, doneBytes, allBytes });
+		return { checkpoints: rows.map(toCheckpoint), waitMs, damaged };
+	});
+}
+
+/** Not before this one's period is over: a node with one object would read it without a pause. */
+const nextRoundAt = (periodMs: number) =>
+	sql<Date>`greatest(now(), round_began_at + ${periodMs}::bigint * interval '1 millisecond')`;
+
+async function takeIn(
+	database: Database,
+	nodeId: string,
+	{ key, findings }: NonNullable<ScrubQuestion["done"]>,
+): Promise<void> {
+	await sql`
+		DELETE FROM damaged_checkpoints AS damaged USING checkpoints
+		WHERE checkpoints.object_key = ${key} AND (damaged.project_id, damaged.generation, damaged.sequence)
+			= (checkpoints.project_id, checkpoints.generation, checkpoints.sequence)`.execute(database);
+	for (const { checkpoint, problem, detail } of findings) {
+		const { projectId, generation, sequence } = checkpoint;
+		// It may have been thinned out meanwhile.
+		await sql`
+			INSERT INTO damaged_checkpoints (project_id, generation, sequence, problem, detail)
+			SELECT project_id, generation, sequence, ${problem}, ${detail} FROM checkpoints
+			WHERE (project_id, generation, sequence) = (${projectId}::uuid, ${generation}::integer, ${sequence}::bigint)
+			ON CONFLICT DO NOTHING`.execute(database);
+	}
+	await database.updateTable("scrubs").set({ afterKey: key }).where("nodeId", "=", nodeId).execute();
+}
+
+/** A node's objects: those of its projects, and of projects that no node has. */
+async function share(database: Database, nodeId: string, afterKey: string) {
+	const { rows } = await sql<{ doneBytes: number | null; allBytes: number | null; nextKey: string | null }>`
+		WITH mine AS (
+			SELECT object_key COLLATE "C" AS key, bytes FROM checkpoints
+			LEFT JOIN placements ON placements.project_id = checkpoints.project_id
+			WHERE placements.node_id IS NULL OR placements.node_id = ${nodeId}
+		) SELECT
+			sum(bytes) FILTER (WHERE key <= ${afterKey})::bigint AS done_bytes,
+			sum(bytes)::bigint AS all_bytes,
+			min(key) FILTER (WHERE key > ${afterKey}) AS next_key
+		FROM mine`.execute(database);
+	const [row] = rows;
+	return {
+		doneBytes: Number(row?.doneBytes ?? 0),
+		allBytes: Number(row?.allBytes ?? 0),
+		nextKey: row?.nextKey ?? null,
+	};
+}

@@ -1,0 +1,109 @@
+import { readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { repldock, startTestInstance, stopTestInstance, type TestInstance } from "../support/instance.ts";
+import { SiteClient } from "../support/site-client.ts";
+import { eventually } from "../support/wait.ts";
+import { WorkspaceClient } from "../support/workspace-client.ts";
+
+/** An instance of its own, for its database is deleted. The steps are those of docs/STORAGE.md, "The database is lost". */
+let instance: TestInstance;
+
+const person = { name: "Ada", email: "ada@example.org", password: "correct horse battery" };
+
+beforeAll(async () => {
+	instance = await startTestInstance();
+}, 600_000);
+afterAll(() => instance && stopTestInstance(instance), 120_000);
+
+interface Rebuilt {
+	projects: number;
+	checkpoints: number;
+	moved: number;
+	problems: string[];
+}
+
+async function rebuild(): Promise<Rebuilt> {
+	return JSON.parse(await repldock(["rebuild-index", "--json", "--data", instance.data]));
+}
+
+interface DoctorFinding {
+	name: string;
+	state: string;
+	mend?: string;
+}
+
+async function doctorSays(name: string): Promise<DoctorFinding | undefined> {
+	const output = await repldock(["doctor", "--json", "--data", instance.data]);
+	return (JSON.parse(output) as { findings: DoctorFinding[] }).findings.find((finding) => finding.name === name);
+}
+
+/** Makes a project with an edit, and waits until that is durable. */
+async function makeProject(site: SiteClient, name: string) {
+	const project = await site.createProject("bash", { name });
+	const workspace = await WorkspaceClient.open(site, project.id);
+	await workspace.connect();
+	for (const text of ["first", `work of ${name}`]) {
+		await workspace.write("mine.txt", text);
+		const savedAtMs = Date.now();
+		await eventually("durable", () => Date.parse(workspace.state.durability.upTo ?? "") >= savedAtMs);
+	}
+	workspace.close();
+	return project;
+}
+
+async function openAgain(site: SiteClient, projectId: string): Promise<WorkspaceClient> {
+	const workspace = await eventually("the project", () => WorkspaceClient.open(site, projectId).catch(() => null));
+	return workspace.connect();
+}
+
+test("with the database deleted and the volumes lost, every project comes back from the objects alone, and goes on", async () => {
+	const before = await SiteClient.welcome(instance, person);
+	const names = ["Ärger im Netz", "Second", "Third"];
+	const projects = [];
+	for (const name of names) projects.push(await makeProject(before, name));
+	await repldock(["down", "--data", instance.data]);
+
+	await rm(join(instance.data, "postgres"), { recursive: true });
+	for (const name of ["volumes.img", "checkpoints.json"]) await rm(join(instance.data, name));
+	const objects = join(instance.data, "objects");
+	const [node = ""] = await readdir(join(objects, "packs"));
+	await writeFile(join(objects, "packs", node, "000000000000001-0"), "none of ours");
+
+	const output = await repldock(
+		["up", "--detach", "--json", "--data", instance.data, "--http-port", String(instance.httpPort)],
+		{ REPLDOCK_EGRESS: "closed", REPLDOCK_VOLUMES_SIZE: "8G" },
+	);
+	await expect(rebuild()).rejects.toThrow("no administrator");
+	expect(await doctorSays("garbage")).toMatchObject({ state: "warning", mend: "./repldock rebuild-index" });
+	instance.operatorLink = (JSON.parse(output) as { operatorLink: string }).operatorLink;
+	const site = await SiteClient.welcome(instance, person);
+	// Somebody was faster, and has one's address now.
+	await site.createProject("bash", { name: "Second" });
+
+	await expect(rebuild()).rejects.toThrow("000000000000001-0");
+	await rm(join(objects, "packs", node, "000000000000001-0"));
+	expect(await rebuild()).toMatchObject({ projects: 0, checkpoints: 0, moved: 0, problems: [] });
+
+	for (const [at, { id, slug }] of projects.entries()) {
+		const found = await site.project(id);
+		expect(found).toMatchObject({ name: names[at], visibility: "private", template: "bash" });
+		expect(found.slug).toBe(at === 1 ? "second-2" : slug);
+		const workspace = await openAgain(site, id);
+		expect(await workspace.read("mine.txt")).toBe(`work of ${names[at]}`);
+		await workspace.write("mine.txt", "later work");
+		const savedAtMs = Date.now();
+		await eventually("durable", () => Date.parse(workspace.state.durability.upTo ?? "") >= savedAtMs);
+		workspace.close();
+	}
+	expect(await rebuild()).toMatchObject({ projects: 0, checkpoints: 0, moved: 0, problems: [] });
+}, 600_000);
+
+test("on a living database nothing is changed, running or not, and doctor finds all well", async () => {
+	expect(await rebuild()).toMatchObject({ projects: 0, checkpoints: 0, moved: 0, problems: [] });
+	for (const name of ["volumes", "object store", "checkpoints", "garbage", "damage"]) {
+		expect(await doctorSays(name)).toMatchObject({ state: "ok" });
+	}
+	await repldock(["down", "--data", instance.data]);
+	expect(await rebuild()).toMatchObject({ projects: 0, checkpoints: 0, moved: 0, problems: [] });
+}, 300_000);
