@@ -1,0 +1,91 @@
+import { setTimeout as delay } from "node:timers/promises";
+import * as Y from "yjs";
+import { createPage } from "../../../apps/node/test/workspace/rig.ts";
+import type { AgentProcess } from "./agent-process.ts";
+import type { Random } from "./rounds.ts";
+
+interface Keystroke {
+	readonly text: string;
+	readonly clientId: number;
+	/** The Yjs clock that a state vector must have reached for this to be in it. */
+	readonly clock: number;
+	/** When the agent said, by its own clock, that it is in the file; null before. */
+	savedAtMs: number | null;
+	isDurable: boolean;
+}
+
+/** Somebody who types into one file, and remembers what the page was told of each keystroke. */
+export interface Typist {
+	readonly path: string;
+	/** Types until the signal aborts. */
+	type(random: Random, signal: AbortSignal): Promise<void>;
+	/** Opens the document at an agent; call again after it died. */
+	connect(agent: AgentProcess, projectId: string): Promise<void>;
+	/** The agent is gone, and the page has not noticed. */
+	lose(): void;
+	/** What the page was told to be in the file. */
+	saved(): string[];
+	/** What the page was told to be in the object store. */
+	durable(): string[];
+	all(): string[];
+	untilSaved(): Promise<void>;
+}
+
+export function createTypist(path: string): Typist {
+	const page = createPage();
+	const keystrokes: Keystroke[] = [];
+	let connected: AgentProcess | undefined;
+
+	function press(text: string) {
+		page.insert(page.text().length, text);
+		const clientId = page.doc.clientID;
+		const clock = Y.decodeStateVector(Y.encodeStateVector(page.doc)).get(clientId) ?? 0;
+		keystrokes.push({ text, clientId, clock, savedAtMs: null, isDurable: false });
+	}
+
+	function saved(stateVector: string, atMs: number) {
+		const reached = Y.decodeStateVector(Buffer.from(stateVector, "base64"));
+		for (const keystroke of keystrokes) {
+			if ((reached.get(keystroke.clientId) ?? 0) >= keystroke.clock) keystroke.savedAtMs ??= atMs;
+		}
+	}
+
+	function durable(upTo: string | null) {
+		if (upTo === null) return;
+		const upToMs = Date.parse(upTo);
+		for (const keystroke of keystrokes) {
+			if (keystroke.savedAtMs !== null && keystroke.savedAtMs < upToMs) keystroke.isDurable = true;
+		}
+	}
+
+	const textsOf = (passes: (keystroke: Keystroke) => boolean) => keystrokes.filter(passes).map(({ text }) => text);
+
+	return {
+		path,
+		async type(random, signal) {
+			while (!signal.aborted) {
+				press(`${keystrokes.length}-${random.int(0, 999_999)};`);
+				if (random.chance(0.05)) press(`\n${"x".repeat(random.int(1, 20_000))}\n`);
+				await delay(random.int(1, 40));
+			}
+		},
+		async connect(agent, projectId) {
+			connected = agent;
+			agent.onEvent((event) => {
+				if (agent !== connected) return;
+				if (event.type === "page" && event.event.type === "documentSaved") saved(event.event.stateVector, event.atMs);
+				if (event.type === "durability" && event.projectId === projectId) durable(event.durability.upTo);
+			});
+			await page.connect(agent.documents(projectId), path);
+			const refused = page.events.find((event) => event.type === "documentRefused");
+			if (refused) throw new Error(`${path} was not opened: ${JSON.stringify(refused)}`);
+		},
+		lose: () => page.lose(),
+		saved: () => textsOf(({ savedAtMs }) => savedAtMs !== null),
+		durable: () => textsOf(({ isDurable }) => isDurable),
+		all: () => textsOf(() => true),
+		async untilSaved() {
+			await page.untilSaved();
+		},
+	};
+}
