@@ -99,7 +99,8 @@ export function createSnapshots(mountPoint: string): Snapshots {
 		},
 
 		async receive(projectId, stream) {
-			await receiving(["receive", "--quiet", "-e", await makeDirectory(projectId)], stream);
+			// To the end of what it is given: one that stops at the end mark (`-e`) closes its input before we do, at times.
+			await receiving(["receive", "--quiet", await makeDirectory(projectId)], stream);
 		},
 	};
 }
