@@ -11,6 +11,7 @@ import {
 import { createBackoff, type Logger } from "@repldock/service";
 import type { SnapshotName, SnapshotSurvey, Snapshots, Volumes } from "../host.ts";
 import { extendChain, isFullDue } from "./chain.ts";
+import { type Moment, promisedTime, thisMoment } from "./moment.ts";
 import { createReports, type Reports } from "./reports.ts";
 import { restoreVolume } from "./restore.ts";
 import { type Durable, readCheckpoints, writeCheckpoints } from "./state-file.ts";
@@ -58,6 +59,7 @@ export interface Checkpoints {
 
 interface Taken {
 	pending: Pending;
+	moment: Moment;
 	/** Whether all that people typed is in it. */
 	written: boolean;
 	wished: readonly Wish[];
@@ -75,6 +77,9 @@ const retryTimes = { firstMs: 1_000, mostMs: 60_000 };
 /** Snapshots taken side by side share the commits of the file system. */
 const snapshotsAtATime = 8;
 
+/** No volume has this change count: it counts as changed. */
+const neverCounted = -1;
+
 const snapshotName = ({ generation, sequence }: { generation: number; sequence: number }) =>
 	`${generation}.${sequence}`;
 
@@ -82,6 +87,8 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 	const { store, snapshots, log } = options;
 	const state = await readCheckpoints(options.stateFile);
 	const durable = new Map<string, Durable>(Object.entries(state.durable));
+	/** When the latest durable checkpoints were taken; those of an earlier agent are known by the clock's time alone. */
+	const moments = new Map<string, Moment>();
 	const problems = new Map<string, string>();
 	const wishes = new Map<string, Wish[]>();
 	const { firstMs, mostMs } = options.retry ?? retryTimes;
@@ -89,7 +96,8 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 	const reports = createReports(state.unreported, options.report);
 	const closing = new AbortController();
 	let notBeforeMs = 0;
-	let lastSequence = 0;
+	// The clock may have been set back since.
+	let lastSequence = Math.max(0, ...[...durable.values(), ...state.unreported].map(({ sequence }) => sequence));
 	let turn: Promise<unknown> = Promise.resolve();
 	let waitingRound: Promise<void> | undefined;
 
@@ -107,7 +115,7 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 		});
 	}
 
-	/** By the clock, so that it rises even if this node has lost its memory. */
+	/** By the clock, so that it rises even if this node has lost its memory; by what it knows, when the clock is wrong. */
 	function nextSequence(nowMs: number): number {
 		lastSequence = Math.max(lastSequence + 1, nowMs);
 		return lastSequence;
@@ -123,14 +131,15 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 		const before = durable.get(projectId) ?? null;
 		const generation = placement?.generation ?? before?.generation;
 		if (generation === undefined || placement?.want === "purged") return null;
-		const nowMs = Date.now();
+		const moment = thisMoment();
 		const written = await options.writeDocuments(projectId);
 		const wish = wished.find(({ name }) => name !== null) ?? wished[0];
-		const sequence = nextSequence(nowMs);
+		const sequence = nextSequence(moment.wallMs);
 		const name = snapshotName({ generation, sequence });
 		await snapshots.take(projectId, name);
 		const parent = before && !isFullDue(before.chain) ? before : null;
 		return {
+			moment,
 			written,
 			wished,
 			pending: {
@@ -143,7 +152,7 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 					parent: parent && { projectId, generation: parent.generation, sequence: parent.sequence },
 					kind: wish?.kind ?? "change",
 					name: wish?.name ?? null,
-					takenAt: new Date(nowMs).toISOString(),
+					takenAt: new Date(moment.wallMs).toISOString(),
 				},
 			},
 		};
@@ -220,10 +229,12 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			const before = durable.get(projectId);
 			if (before) useless.push({ projectId, name: snapshotName(before) });
 			const changes = counted.snapshots.get(projectId)?.get(pending.name);
+			const taken = byPending.get(pending);
+			if (taken?.written) moments.set(projectId, taken.moment);
 			durable.set(projectId, {
 				generation: checkpoint.generation,
 				sequence: checkpoint.sequence,
-				upTo: byPending.get(pending)?.written ? checkpoint.takenAt : (before?.upTo ?? null),
+				upTo: taken?.written ? promisedTime(taken.moment) : (before?.upTo ?? null),
 				changes: changes ?? 0,
 				chain: extendChain(checkpoint.parent && before ? before.chain : null, checkpoint.bytes),
 			});
@@ -263,6 +274,10 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			// Without the snapshot there is nothing to tell changes from: a full one follows.
 			for (const [projectId, kept] of durable) {
 				if (!present.get(projectId)?.has(snapshotName(kept))) durable.delete(projectId);
+				// The clock was set back: nothing is known until the next one, which is due.
+				else if (kept.upTo !== null && Date.parse(kept.upTo) > Date.now()) {
+					durable.set(projectId, { ...kept, upTo: null, changes: neverCounted });
+				}
 			}
 		},
 
@@ -299,19 +314,25 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 					options.manifest({ projectId }),
 				);
 				durable.set(projectId, kept);
+				moments.delete(projectId);
+				lastSequence = Math.max(lastSequence, kept.sequence);
 				await save();
 			});
 		},
 
-		durability: (projectId) => ({
-			upTo: durable.get(projectId)?.upTo ?? null,
-			problem: problems.get(projectId) ?? null,
-		}),
+		durability(projectId) {
+			const moment = moments.get(projectId);
+			return {
+				upTo: moment ? promisedTime(moment) : (durable.get(projectId)?.upTo ?? null),
+				problem: problems.get(projectId) ?? null,
+			};
+		},
 
 		async forget(projectId) {
 			await inTurn(async () => {
 				await snapshots.removeAll(projectId);
 				problems.delete(projectId);
+				moments.delete(projectId);
 				if (durable.delete(projectId)) await save();
 			});
 		},

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { ObjectStoreError } from "@repldock/objects";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { collectGarbage } from "../../src/checkpoints/garbage.ts";
@@ -113,7 +115,6 @@ test("a damaged object is never restored: nothing of it is to be seen", async ()
 			if (options?.range?.start !== last?.start || key !== last?.key) return stream;
 			const bytes = Buffer.concat(await stream.toArray());
 			bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
-			const { Readable } = await import("node:stream");
 			return Readable.from([bytes]);
 		},
 	});
@@ -201,6 +202,48 @@ test("an agent that died goes on with what is durable, and clears away what is n
 	expect(cluster.chainOf(id)).toHaveLength(1);
 	await one.checkpoints.forget(id);
 	expect(await snapshotsOf(one, id)).toEqual([]);
+});
+
+test("a clock that is set back neither hides later checkpoints behind earlier ones nor promises what is to come", async () => {
+	const { id, path } = await makeProject();
+	const clock = vi.spyOn(Date, "now");
+	const realNow = () => performance.timeOrigin + performance.now();
+	const hour = 60 * 60 * 1000;
+	try {
+		clock.mockImplementation(() => Math.floor(realNow() + hour));
+		await one.checkpoints.round();
+		await one.restart();
+		clock.mockImplementation(() => Math.floor(realNow()));
+		// Known only by a time that has not come.
+		await one.restart();
+		expect(one.checkpoints.durability(id).upTo).toBeNull();
+		await writeFile(join(path, "main.py"), "later");
+		await one.checkpoints.round();
+		const [full, next] = cluster.chainOf(id);
+		expect(next?.parent?.sequence).toBe(full?.sequence);
+		expect(next?.sequence).toBeGreaterThan(full?.sequence ?? 0);
+		expect(next?.key).not.toBe(full?.key);
+		expect(Date.parse(one.checkpoints.durability(id).upTo ?? "")).toBeLessThanOrEqual(Date.now());
+		clock.mockImplementation(() => Math.floor(realNow() - hour));
+		expect(Date.parse(one.checkpoints.durability(id).upTo ?? "")).toBeLessThanOrEqual(Date.now());
+	} finally {
+		clock.mockRestore();
+	}
+});
+
+test("a checkpoint whose bytes come slowly to their end is received whole", async () => {
+	const { id } = await makeProject();
+	await one.snapshots.take(id, "1.1");
+	const sent = Buffer.concat(await one.snapshots.send(id, "1.1", null).output.toArray());
+	async function* slowly() {
+		yield sent;
+		await delay(500);
+	}
+	await two.snapshots.receive(id, Readable.from(slowly()));
+	expect(await readdir(two.snapshots.path(id, "1.1"))).toEqual(["main.py"]);
+	await two.snapshots.removeAll(id);
+	await expect(two.snapshots.receive(id, Readable.from([sent.subarray(0, -1)]))).rejects.toThrow();
+	await Promise.all([one, two].map(({ snapshots }) => snapshots.removeAll(id)));
 });
 
 test("only old objects that no manifest names are removed, and none while the site cannot say which", async () => {
