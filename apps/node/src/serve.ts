@@ -23,6 +23,7 @@ import { readListeningPorts } from "./host/listening-ports.ts";
 import { exposeLocalhost } from "./host/localhost-ports.ts";
 import { createSnapshots } from "./host/snapshots.ts";
 import { mappedRunnerId } from "./host/subordinate-ids.ts";
+import { createVolumeGrowth } from "./host/volume-growth.ts";
 import { createVolumes } from "./host/volumes.ts";
 import { openContainerNetwork, volumeStore } from "./machine.ts";
 import { createPlacements } from "./placements/placements.ts";
@@ -46,6 +47,9 @@ import { createWorkspaces } from "./workspace/workspaces.ts";
 
 /** A screenful of a console's output, its colours included. */
 const consoleTailBytes = 16 * 1024;
+
+/** Programs fill a disk in seconds. */
+const roomEveryMs = 1_000;
 
 /** How often objects that nothing needs are looked for, and how old they are before they go. */
 const garbageEveryMs = 6 * 60 * 60 * 1000;
@@ -353,6 +357,13 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		log,
 	});
 	cleanup.push("control", () => control?.close());
+
+	const growth = createVolumeGrowth({ ...volumeStore(config, paths), log });
+	const roomTimer = setInterval(
+		() => void growth.look().catch(reportTo(log, "the file of the volumes did not grow")),
+		roomEveryMs,
+	);
+	cleanup.push("room for volumes", () => clearInterval(roomTimer));
 
 	const checkpointTimer = setInterval(makeDurable, config.checkpointEveryMs);
 	cleanup.push("checkpoint timer", () => clearInterval(checkpointTimer));
