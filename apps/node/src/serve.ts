@@ -1,4 +1,5 @@
 import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type ObjectConfig, objectLocation, openObjectStore } from "@repldock/objects";
 import { consolePtyId } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
@@ -40,6 +41,7 @@ import { containerMetrics, startTraffic } from "./traffic/start.ts";
 import { startTransfers } from "./transfers.ts";
 import { readWelcome, type StoredWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
+import { holdsUnsavedEdits } from "./workspace/documents/recovery.ts";
 import { removeDocuments } from "./workspace/documents/store.ts";
 import { createRunner } from "./workspace/runner.ts";
 import { appAddresses } from "./workspace/urls.ts";
@@ -79,6 +81,8 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	const site = { siteUrl: config.siteUrl, siteSocket: config.siteSocket, nodeToken };
 	const store = await openObjectStore(objectLocation(objects, paths.data), objects);
 	const manifests = createManifestQuestions(site);
+	/** Until then a project that nobody has opened may have edits in a journal which are not in its files. */
+	let editsRecovered = false;
 	const checkpoints = await createCheckpoints({
 		store,
 		snapshots: createSnapshots(volumeStore(config, paths).mountPoint),
@@ -86,7 +90,11 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		stateFile: paths.checkpoints,
 		nodeId: () => welcome?.nodeId ?? null,
 		placement: (projectId) => placements.find(projectId),
-		writeDocuments: async (projectId) => (await workspaces.present(projectId)?.documents.saveAll()) ?? true,
+		async writeDocuments(projectId) {
+			const workspace = workspaces.present(projectId);
+			if (workspace) return workspace.documents.saveAll();
+			return editsRecovered || !(await holdsUnsavedEdits(join(paths.documents, projectId)));
+		},
 		manifest: manifests.manifest,
 		report: (durable) => control?.reportCheckpoints(durable),
 		onDurability: (projectId) => workspaces.present(projectId)?.durabilityChanged(),
@@ -318,6 +326,9 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	// Edits that an agent which was killed had not yet written are in its journals.
 	void workspaces
 		.recover(placements.projects())
+		.then(() => {
+			editsRecovered = true;
+		})
 		.catch(reportTo(log, "unsaved edits wait for their project to be opened"));
 
 	const closeGateway = await serveGateway(gateway, paths.agentSocket, config.systemUser);
