@@ -80,6 +80,11 @@ const snapshotsAtATime = 8;
 /** No volume has this change count: it counts as changed. */
 const neverCounted = -1;
 
+function localProblem(error: unknown): string {
+	const isFull = error instanceof Error && /ENOSPC|No space left/.test(error.message);
+	return isFull ? "The server's disk is full. Your operator has to make room." : "The server could not store it.";
+}
+
 const snapshotName = ({ generation, sequence }: { generation: number; sequence: number }) =>
 	`${generation}.${sequence}`;
 
@@ -180,7 +185,7 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 
 	function failed(projectId: string, wished: readonly Wish[], error: unknown) {
 		log.error({ err: error, projectId }, "a checkpoint failed; it is tried again");
-		const why = error instanceof ObjectStoreError ? error.message : "The server could not store it.";
+		const why = error instanceof ObjectStoreError ? error.message : localProblem(error);
 		if (problems.get(projectId) !== why) {
 			problems.set(projectId, why);
 			options.onDurability(projectId);
