@@ -37,6 +37,7 @@ const usage = `Usage: ./repldock COMMAND [options]
   backup             save accounts, projects and secrets to an object store (--to)
   restore            fill an empty data directory from a backup (--from)
   test [FILTER]      run the test suite
+  test faults        hundreds of rounds of kill -9, failing stores and the like (half an hour or more)
   bench NAME [PART]  measure: run-latency, terminal, idle-memory, edge
 
 Options

@@ -34,7 +34,7 @@ export async function withRestored<T>(
 }
 
 /** The text of a typist's file; empty when there is none. */
-async function textIn(path: string, typist: Typist): Promise<string> {
+export async function textIn(path: string, typist: Typist): Promise<string> {
 	return readFile(join(path, typist.path), "utf8").catch((error: NodeJS.ErrnoException) => {
 		if (error.code === "ENOENT") return "";
 		throw error;
@@ -92,7 +92,7 @@ async function restoreNewest<T>(
 		for (let parent = newest.parent; parent; parent = chain[0]?.parent ?? null) {
 			const { generation, sequence } = parent;
 			const next = found.find((one) => one.generation === generation && one.sequence === sequence);
-			if (!next) break;
+			if (!next || chain.length > 100) break;
 			chain.unshift(next);
 		}
 		if (chain[0]?.parent) continue;

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -18,7 +19,7 @@ export function createFileWriter(volume: string): FileWriter {
 		const name = `program/${random.int(1, 12)}.bin`;
 		// Now and then one that gets an object of its own, and one that goes in parts.
 		const length = random.chance(0.08) ? random.pick([700_000, 2_000_000]) : random.int(1, 30_000);
-		const content = random.bytes(length);
+		const content = randomBytes(length);
 		const before = acknowledged.get(name);
 		// While it is being written, the old content is no promise any more.
 		if (before) before.isSure = false;

@@ -6,7 +6,6 @@ export interface Random {
 	int(least: number, most: number): number;
 	pick<T>(choices: readonly [T, ...T[]]): T;
 	chance(share: number): boolean;
-	bytes(length: number): Buffer;
 }
 
 const isLong = process.env.REPLDOCK_FAULTS === "long";
@@ -53,10 +52,5 @@ function createRandom(seed: number): Random {
 		int,
 		pick: (choices) => choices[int(0, choices.length - 1)] ?? choices[0],
 		chance: (share) => next() < share,
-		bytes(length) {
-			const bytes = Buffer.alloc(length);
-			for (let at = 0; at < length; at += 1) bytes[at] = int(0, 255);
-			return bytes;
-		},
 	};
 }

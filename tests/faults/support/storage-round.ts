@@ -27,7 +27,7 @@ export interface Work {
 	pause(mostMs: number): Promise<void>;
 }
 
-const versionsRestored = 8;
+const versionsRestored = 4;
 
 export async function startNode(world: StorageWorld, name: string): Promise<RoundNode> {
 	const disk = await world.disk(name);
@@ -44,12 +44,12 @@ export async function storageRound(
 	random: Random,
 	fault: (work: Work) => Promise<void>,
 ): Promise<void> {
-	const projectId = await world.makeProject();
+	const projectId = await world.makeProject(node.agent.nodeId);
 	await node.agent.call("ensureVolume", { projectId });
 	const volume = node.disk.volumePath(projectId);
 	const typists = [createTypist("notes.txt"), ...(random.chance(0.4) ? [createTypist("main.py")] : [])];
 	const writer = createFileWriter(volume);
-	const connect = () => Promise.all(typists.map((typist) => typist.connect(node.agent, projectId)));
+	const connect = () => Promise.all(typists.map((typist) => typist.connect(node.agent.connection(projectId))));
 	await connect();
 
 	async function killAgent(change: Parameters<NodeDisk["start"]>[0] = {}) {

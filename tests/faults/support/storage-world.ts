@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ObjectStore, openS3Store, type S3Options } from "@repldock/objects";
 import type { Checkpoint } from "@repldock/protocol";
-import { createCleanupStack, createLog } from "@repldock/service";
+import { createCleanupStack, createLog, runCommand } from "@repldock/service";
 import { createSnapshots } from "../../../apps/node/src/host/snapshots.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "../../../apps/node/src/host/volume-mount.ts";
 import { createVolumes } from "../../../apps/node/src/host/volumes.ts";
@@ -39,7 +39,10 @@ export interface StorageWorld {
 	disk(name: string): Promise<NodeDisk>;
 	/** A volume store of the test's own, to restore into. */
 	readonly scratch: { volumes: ReturnType<typeof createVolumes>; snapshots: ReturnType<typeof createSnapshots> };
-	makeProject(): Promise<string>;
+	/** Makes a project and places it on a node. */
+	makeProject(nodeId: string): Promise<string>;
+	/** Takes a project to another node, as the site does when it believes the first one lost. */
+	move(projectId: string, nodeId: string): Promise<void>;
 	removeProject(projectId: string): Promise<void>;
 	/** Every version that the site has recorded, the newest first. */
 	versions(projectId: string): Promise<{ generation: number; sequence: number; recovered: boolean }[]>;
@@ -63,6 +66,11 @@ async function start(cleanup: ReturnType<typeof createCleanupStack>): Promise<St
 	const directory = await mkdtemp(join(tmpdir(), "repldock-faults-"));
 	await chmod(directory, 0o711);
 	cleanup.push("directory", () => rm(directory, { recursive: true, force: true }));
+	// Rounds wait for commits of file systems all the time: in memory they are many times as fast.
+	const inMemory = join(directory, "disks");
+	await mkdir(inMemory);
+	await runCommand("mount", ["-t", "tmpfs", "-o", "size=2G,mode=711", "repldock-faults", inMemory]);
+	cleanup.push("disks", async () => void (await runCommand("umount", [inMemory])));
 	const template = join(directory, "templates/python");
 	await mkdir(template, { recursive: true });
 	for (const name of ["main.py", "notes.txt"]) await writeFile(join(template, name), "");
@@ -74,7 +82,7 @@ async function start(cleanup: ReturnType<typeof createCleanupStack>): Promise<St
 		endpoint: server.url,
 		bucket: server.bucket,
 		style: "path",
-		times: { answerTimeoutMs: 400, stallTimeoutMs: 400, retryBudgetMs: 600, firstRetryMs: 5, mostRetryMs: 50 },
+		times: { answerTimeoutMs: 600, stallTimeoutMs: 600, retryBudgetMs: 900, firstRetryMs: 5, mostRetryMs: 50 },
 	};
 
 	const site = await createWorld({ REPLDOCK_JANITOR_INTERVAL: "100ms" });
@@ -84,9 +92,9 @@ async function start(cleanup: ReturnType<typeof createCleanupStack>): Promise<St
 	const nodeToken = (await readFile(join(site.secretsDirectory, "node-token"), "utf8")).trim();
 
 	async function mounted(name: string): Promise<string> {
-		const mountPoint = join(directory, name, "volumes");
-		const place: VolumeStore = { kind: "image", file: join(directory, `${name}.img`), bytes: 2048 * megabyte };
-		await mkdir(join(directory, name));
+		const mountPoint = join(inMemory, name, "volumes");
+		const place: VolumeStore = { kind: "image", file: join(inMemory, `${name}.img`), bytes: 512 * megabyte };
+		await mkdir(join(inMemory, name));
 		await mountVolumes(place, mountPoint);
 		cleanup.push(name, () => unmountVolumes(place, mountPoint));
 		return mountPoint;
@@ -105,9 +113,18 @@ async function start(cleanup: ReturnType<typeof createCleanupStack>): Promise<St
 		return (await answer.json()) as T;
 	}
 
+	async function place(projectId: string, nodeId: string, generations: number) {
+		const values = [projectId, nodeId, generations];
+		const change = "UPDATE placements SET node_id = $2, generation = generation + $3 WHERE project_id = $1";
+		await site.query(change, values);
+		// What nodes are told follows from what people do.
+		const { status } = await owner.patch(`/api/v1/projects/${projectId}`, { slug: `moved-${randomUUID()}` });
+		if (status !== 200) throw new Error(`the site answered ${status} to a new address of a project`);
+	}
+
 	const world: StorageWorld = {
 		server,
-		store: openS3Store(storeOptions),
+		store: openS3Store({ ...storeOptions, times: {} }),
 		site,
 		instance: () => instance,
 		async restartSite() {
@@ -117,7 +134,7 @@ async function start(cleanup: ReturnType<typeof createCleanupStack>): Promise<St
 		},
 		async disk(name) {
 			const mountPoint = await mounted(name);
-			const own = join(directory, name, "agent");
+			const own = join(inMemory, name, "agent");
 			await mkdir(own, { recursive: true });
 			const running = new Set<AgentProcess>();
 			cleanup.push(`${name}'s agents`, async () => {
@@ -148,11 +165,14 @@ async function start(cleanup: ReturnType<typeof createCleanupStack>): Promise<St
 			};
 		},
 		scratch: { volumes, snapshots: createSnapshots(scratchMount) },
-		async makeProject() {
+		async makeProject(nodeId) {
 			const { status, body } = await owner.post("/api/v1/projects", { template: "python", name: randomUUID() });
 			if (status !== 201) throw new Error(`no project: ${status} ${JSON.stringify(body)}`);
-			return (body as { id: string }).id;
+			const { id } = body as { id: string };
+			await place(id, nodeId, 0);
+			return id;
 		},
+		move: (projectId, nodeId) => place(projectId, nodeId, 1),
 		async removeProject(projectId) {
 			await site.query("DELETE FROM projects WHERE id = $1", [projectId]);
 		},

@@ -1,8 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import * as Y from "yjs";
-import { createPage } from "../../../apps/node/test/workspace/rig.ts";
-import type { AgentProcess } from "./agent-process.ts";
+import { createPage, type RemoteDocuments } from "../../../apps/node/test/workspace/rig.ts";
 import type { Random } from "./rounds.ts";
+
+/** A page's way to an agent: to its documents, and what it is told of them. */
+export interface PageConnection {
+	readonly documents: RemoteDocuments;
+	listen(listener: {
+		/** All up to this state vector is in the file, since this time at the latest. */
+		saved(stateVector: string, atMs: number): void;
+		durable(upTo: string | null): void;
+	}): void;
+}
 
 interface Keystroke {
 	readonly text: string;
@@ -20,7 +29,7 @@ export interface Typist {
 	/** Types until the signal aborts. */
 	type(random: Random, signal: AbortSignal): Promise<void>;
 	/** Opens the document at an agent; call again after it died. */
-	connect(agent: AgentProcess, projectId: string): Promise<void>;
+	connect(connection: PageConnection): Promise<void>;
 	/** The agent is gone, and the page has not noticed. */
 	lose(): void;
 	/** What the page was told to be in the file. */
@@ -34,7 +43,7 @@ export interface Typist {
 export function createTypist(path: string): Typist {
 	const page = createPage();
 	const keystrokes: Keystroke[] = [];
-	let connected: AgentProcess | undefined;
+	let connected: PageConnection | undefined;
 
 	function press(text: string) {
 		page.insert(page.text().length, text);
@@ -69,14 +78,13 @@ export function createTypist(path: string): Typist {
 				await delay(random.int(1, 40));
 			}
 		},
-		async connect(agent, projectId) {
-			connected = agent;
-			agent.onEvent((event) => {
-				if (agent !== connected) return;
-				if (event.type === "page" && event.event.type === "documentSaved") saved(event.event.stateVector, event.atMs);
-				if (event.type === "durability" && event.projectId === projectId) durable(event.durability.upTo);
+		async connect(connection) {
+			connected = connection;
+			connection.listen({
+				saved: (stateVector, atMs) => connection === connected && saved(stateVector, atMs),
+				durable: (upTo) => connection === connected && durable(upTo),
 			});
-			await page.connect(agent.documents(projectId), path);
+			await page.connect(connection.documents, path);
 			const refused = page.events.find((event) => event.type === "documentRefused");
 			if (refused) throw new Error(`${path} was not opened: ${JSON.stringify(refused)}`);
 		},
