@@ -90,7 +90,7 @@ test(
 			expectKeystrokes(await workspace.read("notes.txt"), typist.all(), "typed, but not in the file");
 		}
 
-		await runRounds("kill -9 of any program of an instance", { short: 2, long: 25 }, round);
+		await runRounds("kill -9 of any program of an instance", { short: 1, long: 25 }, round);
 
 		const finishedAtMs = Date.now();
 		await workspace.stop();

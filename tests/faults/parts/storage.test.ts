@@ -46,7 +46,7 @@ async function repeatedly(random: Random, most: number, act: () => Promise<void>
 	for (let times = random.int(1, most); times > 0; times -= 1) await act();
 }
 
-faults("kill -9 of the agent", { short: 3, long: 60 }, ({ random, pause, killAgent }) =>
+faults("kill -9 of the agent", { short: 2, long: 60 }, ({ random, pause, killAgent }) =>
 	repeatedly(random, 3, async () => {
 		await pause(700);
 		await killAgent();
@@ -71,7 +71,7 @@ faults("an object store that fails", { short: 3, long: 70 }, ({ random, pause, k
 	}),
 );
 
-faults("kill -9 of PostgreSQL, or a restart of the site", { short: 2, long: 30 }, ({ random, pause, killAgent }) =>
+faults("kill -9 of PostgreSQL, or a restart of the site", { short: 1, long: 30 }, ({ random, pause, killAgent }) =>
 	repeatedly(random, 2, async () => {
 		const crash = random.chance(0.7) ? world.site.cluster.crash() : world.restartSite();
 		// An agent starts while there is no site.
@@ -97,7 +97,7 @@ test(
 	"two agents that both believe they own a project: neither overwrites the other, and what either promised is there",
 	async () => {
 		const other = await startNode(world, "two");
-		await runRounds("two agents that both believe", { short: 2, long: 25 }, (random) =>
+		await runRounds("two agents that both believe", { short: 1, long: 25 }, (random) =>
 			twoOwnersRound(world, node, other, random),
 		);
 		await other.agent.kill();
