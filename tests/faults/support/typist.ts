@@ -1,6 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import * as Y from "yjs";
-import { createPage, type RemoteDocuments } from "../../../apps/node/test/workspace/rig.ts";
+import { clockIn, createPage, ownClock, type RemoteDocuments } from "../../../apps/node/test/workspace/rig.ts";
 import type { Random } from "./rounds.ts";
 
 /** A page's way to an agent: to its documents, and what it is told of them. */
@@ -48,14 +47,13 @@ export function createTypist(path: string): Typist {
 	function press(text: string) {
 		page.insert(page.text().length, text);
 		const clientId = page.doc.clientID;
-		const clock = Y.decodeStateVector(Y.encodeStateVector(page.doc)).get(clientId) ?? 0;
-		keystrokes.push({ text, clientId, clock, savedAtMs: null, isDurable: false });
+		keystrokes.push({ text, clientId, clock: ownClock(page), savedAtMs: null, isDurable: false });
 	}
 
 	function saved(stateVector: string, atMs: number) {
-		const reached = Y.decodeStateVector(Buffer.from(stateVector, "base64"));
+		const reached = Buffer.from(stateVector, "base64");
 		for (const keystroke of keystrokes) {
-			if ((reached.get(keystroke.clientId) ?? 0) >= keystroke.clock) keystroke.savedAtMs ??= atMs;
+			if (clockIn(reached, keystroke.clientId) >= keystroke.clock) keystroke.savedAtMs ??= atMs;
 		}
 	}
 

@@ -274,3 +274,13 @@ function coversAll(saved: Uint8Array, wanted: Uint8Array): boolean {
 	const have = Y.decodeStateVector(saved);
 	return [...Y.decodeStateVector(wanted)].every(([client, clock]) => (have.get(client) ?? 0) >= clock);
 }
+
+/** How many changes of one client are in a state vector. */
+export function clockIn(stateVector: Uint8Array, clientId: number): number {
+	return Y.decodeStateVector(stateVector).get(clientId) ?? 0;
+}
+
+/** How many changes of its own a page has made. */
+export function ownClock({ doc }: Page): number {
+	return clockIn(Y.encodeStateVector(doc), doc.clientID);
+}
