@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ObjectStoreError } from "@repldock/objects";
 import type { Checkpoint } from "@repldock/protocol";
 import { createLog, runCommand } from "@repldock/service";
 import { expect } from "vitest";
@@ -99,6 +100,8 @@ async function restoreNewest<T>(
 		try {
 			return await withRestored(world, chain, look);
 		} catch (error) {
+			// Bytes that the store kept wrongly are found by their sums; they were never acknowledged.
+			if (!(error instanceof Error && error.cause instanceof ObjectStoreError)) throw error;
 			lastError = error;
 		}
 	}
