@@ -104,9 +104,11 @@ export interface Volumes {
 	exists(projectId: string): Promise<boolean>;
 	setQuota(projectId: string, diskBytes: number): Promise<void>;
 	usage(projectId: string): Promise<{ usedBytes: number; limitBytes: number }>;
+	/** The same as of this moment: what programs wrote is brought to the disk first. */
+	measure(projectId: string): Promise<{ usedBytes: number; limitBytes: number }>;
 	/**
-	 * Makes the volume from a snapshot, owned by this node's containers' user; appears whole or not at all. Harmless when
-	 * the volume exists: it is left as it is.
+	 * Makes the volume from a snapshot or another volume, owned by this node's containers' user; appears whole or not at
+	 * all, and takes neither time nor space for what both share. Harmless when the volume exists: it is left as it is.
 	 */
 	createFrom(projectId: string, snapshotPath: string, diskBytes: number): Promise<void>;
 	/** Removes the volume with all that is in it; harmless when it does not exist. */
@@ -134,13 +136,32 @@ export interface Snapshots {
 	take(projectId: string, name: string): Promise<void>;
 	/** Removes snapshots; harmless for those that do not exist. */
 	remove(snapshots: readonly SnapshotName[]): Promise<void>;
-	/** Removes all of a project's snapshots; harmless when there are none. */
-	removeAll(projectId: string): Promise<void>;
 	/** The bytes from which `receive` makes the snapshot again, where the parent is if one is given. */
-	send(projectId: string, name: string, parent: string | null): SentSnapshot;
+	send(snapshot: SnapshotName, parent: SnapshotName | null): SentSnapshot;
 	/** Makes a snapshot from bytes of `send`, under the name it was sent from. @throws when they end early or make no sense. */
 	receive(projectId: string, stream: Readable): Promise<void>;
 	path(projectId: string, name: string): string;
+}
+
+/** Versions of projects that somebody looks at: read-only, on the volumes' file system, but in no container. */
+export interface VersionPlaces {
+	/** Host path of a version that is whole. */
+	path(projectId: string, versionId: string): string;
+	/** @returns false when the node's own snapshot is not this version; else the version is whole, at no cost. */
+	takeLocal(projectId: string, versionId: string): Promise<boolean>;
+	/** Makes one part of a version's chain, under the name it was sent from; see `Snapshots.receive`. */
+	receive(projectId: string, stream: Readable): Promise<void>;
+	/** Removes parts that were received; harmless for those that are not there. */
+	removeReceived(projectId: string, names: readonly string[]): Promise<void>;
+	/** What was received under this name is the version, whole. */
+	keepReceived(projectId: string, versionId: string): Promise<void>;
+	/** Harmless when it is not there. What is open of it can be read to its end. */
+	remove(projectId: string, versionId: string): Promise<void>;
+	/** Removes all of a project, or of all projects: whole or not. */
+	removeAll(projectId?: string): Promise<void>;
+	/** Bytes of the disk that it takes, as if it shared none with others. */
+	usedBytes(projectId: string, versionId: string): Promise<number>;
+	disk(): Promise<{ freeBytes: number; totalBytes: number }>;
 }
 
 /** Counts that rise with every change of files. A volume whose count is a snapshot's holds the same files. */
@@ -249,6 +270,15 @@ export interface TreeEntry {
 	data(): readonly { start: number; end: number }[];
 	/** The bytes of a stretch. Only while the walk stands at this entry. */
 	read(stretch: { start: number; end: number }): AsyncGenerator<Buffer>;
+	/** A file's descriptor for reading, which the caller closes. Only while the walk stands at this entry. */
+	open(): number;
+}
+
+/** Another tree, in which files of the same path and the same bytes are looked for. */
+export interface FileTwins {
+	/** @returns a descriptor that the caller closes; null when there is none. */
+	find(entry: TreeEntry): Promise<number | null>;
+	close(): void;
 }
 
 /** The files of a project at one moment. */
@@ -259,6 +289,14 @@ export interface FrozenFiles {
 	 */
 	walk(skips: (name: string) => boolean): AsyncGenerator<TreeEntry>;
 	release(): Promise<void>;
+}
+
+/** A version's files, which stay until it is released. */
+export interface FrozenVersion extends FrozenFiles {
+	/** What a path leads to and all that is below it; paths begin with its name. A link is told as a link. */
+	walkPath(path: string): AsyncGenerator<TreeEntry>;
+	/** What it takes of a disk. */
+	usedBytes: number;
 }
 
 /**
@@ -276,8 +314,18 @@ export interface Staging {
 	addLink(path: readonly Buffer[], target: Buffer): void;
 	/** A further name for a file that was added before. */
 	addName(path: readonly Buffer[], existing: readonly Buffer[]): void;
-	/** Puts it in place of all that the project has. A single folder is unwrapped. */
-	replaceAll(): Promise<void>;
+	/**
+	 * A file of a tree on the same file system, whose bytes both share; nothing but its quota counts them anew.
+	 * @param twin a file with the same bytes that is to share them instead; closed.
+	 */
+	addClone(path: readonly Buffer[], entry: TreeEntry, twin?: number | null): Promise<void>;
+	/**
+	 * Puts it in place of all that the project has.
+	 * @param shape what comes in `wrapped` may be one folder, which is unwrapped; what is `whole` is taken as it is.
+	 */
+	replaceAll(shape: "wrapped" | "whole"): Promise<void>;
+	/** Puts its entry of the path's last name in place of what the path leads to, in one step; missing folders are made. */
+	replaceOne(path: string): Promise<void>;
 	/** Makes it a folder with this name, or one like it that is free. @returns the folder's path. */
 	publish(folder: string, name: string): Promise<string>;
 	/** Removes what is left of it. To be called at the end, whatever happened. */

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ObjectConfig, objectLocation, openObjectStore } from "@repldock/objects";
-import { consolePtyId } from "@repldock/protocol";
+import { consolePtyId, RepldockError } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
 import { createCheckpoints } from "./checkpoints/checkpoints.ts";
 import { collectGarbage } from "./checkpoints/garbage.ts";
@@ -38,7 +38,9 @@ import { createWakes } from "./sleep/wakes.ts";
 import { startNodeCertificates } from "./tls.ts";
 import { ensureImage, readToolchainEnvironment } from "./toolchain.ts";
 import { containerMetrics, startTraffic } from "./traffic/start.ts";
+import { createTurns } from "./transfer/turns.ts";
 import { startTransfers } from "./transfers.ts";
+import { startVersions } from "./versions/start.ts";
 import { readWelcome, type StoredWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
 import { holdsUnsavedEdits } from "./workspace/documents/recovery.ts";
@@ -90,17 +92,19 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		stateFile: paths.checkpoints,
 		nodeId: () => welcome?.nodeId ?? null,
 		placement: (projectId) => placements.find(projectId),
-		async writeDocuments(projectId) {
-			const workspace = workspaces.present(projectId);
-			if (workspace) return workspace.documents.saveAll();
-			return editsRecovered || !(await holdsUnsavedEdits(join(paths.documents, projectId)));
-		},
+		writeDocuments,
 		manifest: manifests.manifest,
 		report: (durable) => control?.reportCheckpoints(durable),
 		onDurability: (projectId) => workspaces.present(projectId)?.durabilityChanged(),
 		log,
 	});
 	await checkpoints.recover();
+
+	async function writeDocuments(projectId: string): Promise<boolean> {
+		const workspace = workspaces.present(projectId);
+		if (workspace) return workspace.documents.saveAll();
+		return editsRecovered || !(await holdsUnsavedEdits(join(paths.documents, projectId)));
+	}
 
 	const edge = createEdge({ socketPath: paths.edgeSocket, log });
 	const requests = createRequestLog({
@@ -129,16 +133,18 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		network,
 		stateFile: paths.desired,
 		restoreVolume: checkpoints.restore,
+		async forgetProject(projectId) {
+			// The holder may be down; what it holds ends with the container.
+			void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
+			await versions.forget(projectId);
+			await checkpoints.forget(projectId);
+			await removeDocuments(paths.documents, projectId);
+			await requests.remove(projectId);
+		},
 		onChange(projectId) {
 			const life = placements.life(projectId);
 			if (life.state === "stopped") void endPrograms(projectId);
-			if (life.state === "stopped" || life.state === "paused") makeDurable();
-			if (placements.find(projectId)?.want === "purged") {
-				void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
-				void checkpoints.forget(projectId).catch(reportTo(log, "snapshots were kept"));
-				void removeDocuments(paths.documents, projectId).catch(reportTo(log, "documents were kept"));
-				void requests.remove(projectId).catch(reportTo(log, "visitors' requests were kept"));
-			}
+			if (life.state === "stopped" || life.state === "paused") settle([projectId]);
 			routes.update(projectId);
 			workspaces.refresh(projectId);
 			wakes.changed(projectId);
@@ -200,13 +206,36 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	cleanup.push("workspaces", () => workspaces.close());
 
 	const runner = createRunner(workspaceDependencies, workspaces);
-	const transfers = await startTransfers({
+	const turns = createTurns();
+	const quota = (projectId: string) => {
+		const placement = placements.find(projectId);
+		if (placement) return placement.limits.diskBytes;
+		throw new RepldockError("not_placed_here", "This project is not on this server. Reload the page to find it.");
+	};
+	const versions = await startVersions({
+		store,
+		mountPoint: volumeStore(config, paths).mountPoint,
+		volumes,
+		owner,
+		checkpoints,
+		manifest: manifests.manifest,
+		workspaces,
+		ensureVolume: placements.ensureVolume,
+		writeDocuments,
+		quota,
+		turns,
+		log,
+	});
+	cleanup.push("versions", () => versions.close());
+	const { unfinished, ...transfers } = await startTransfers({
 		engine,
 		volumes,
 		owner,
 		workspaces,
 		workspaceDependencies,
 		ensureVolume: placements.ensureVolume,
+		freezeVersion: versions.freeze,
+		turns,
 		spoolDirectory: paths.spool,
 		log,
 	});
@@ -278,8 +307,13 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		traffic,
 		metrics: () => containerMetrics(placements, config.slots),
 		metricsToken: config.metricsToken,
+		versions,
 		...transfers,
 	});
+
+	function settle(projectIds: readonly string[]) {
+		void checkpoints.settle(projectIds).catch(reportTo(log, "volumes were not made durable"));
+	}
 
 	function makeDurable() {
 		void checkpoints.round().catch(reportTo(log, "volumes were not made durable"));
@@ -300,10 +334,16 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		stopped.signal,
 	);
 	await placements.recover();
+	// A restore that was broken off had more than its project's quota.
+	for (const projectId of unfinished) {
+		if (!placements.find(projectId)) continue;
+		await volumes.setQuota(projectId, quota(projectId)).catch(reportTo(log, "a project's quota was not set again"));
+	}
 	network.watch();
 	// Containers may have ended while no agent looked.
 	const stoppedProjects = placements.projects().filter((projectId) => placements.life(projectId).state === "stopped");
 	await Promise.all(stoppedProjects.map(endPrograms));
+	settle(stoppedProjects);
 	const events = new AbortController();
 	cleanup.push("engine events", () => events.abort());
 	engine.watchEvents((event) => {
@@ -350,7 +390,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 			traffic.siteConnected();
 			void writeWelcome(paths.welcome, latest).catch(reportTo(log, "the site's welcome was not kept"));
 		},
-		onCheckpointsRecorded: (recorded) => checkpoints.reports.recorded(recorded),
+		onCheckpointsRecorded: (recorded, orphaned) => checkpoints.reports.recorded(recorded, orphaned),
 		onRoutes: (elsewhere) => routes.setElsewhere(elsewhere),
 		onTrafficKept: traffic.trafficKept,
 		onAlertsKept: traffic.alertsKept,
@@ -381,9 +421,11 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 
 	const garbageTimer = setInterval(() => void tidyStore(), garbageEveryMs);
 	cleanup.push("garbage", () => clearInterval(garbageTimer));
-	function tidyStore() {
-		return collectGarbage({
+	async function tidyStore() {
+		if (!welcome) return;
+		await collectGarbage({
 			store,
+			nodeId: welcome.nodeId,
 			olderThanMs: garbageAgeMs,
 			unnamed: manifests.unnamed,
 			unreported: () => new Set(checkpoints.reports.unreported().map(({ key }) => key)),

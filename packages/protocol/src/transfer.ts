@@ -1,10 +1,13 @@
 import { z } from "zod";
+import { VersionId } from "./versions.ts";
 import { ProjectPath } from "./workspace.ts";
 
 /** What a project is taken away as. `dependencies: false` leaves out what package managers bring back. */
 export const ExportRequest = z.object({
 	format: z.enum(["zip", "tar.zst"]),
 	dependencies: z.boolean().default(true),
+	/** Of which version; without it, what the files are now. */
+	version: VersionId.optional(),
 });
 export type ExportRequest = z.input<typeof ExportRequest>;
 

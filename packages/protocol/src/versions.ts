@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { CheckpointKind, VersionName } from "./checkpoints.ts";
+import { ProjectName, Slug } from "./project.ts";
 import { ProjectPath } from "./workspace.ts";
 
 /**
@@ -8,7 +9,7 @@ import { ProjectPath } from "./workspace.ts";
  * The site knows which there are (`/api/v1/projects/<id>/versions`), a node has their files
  * (`<gateway>/projects/<id>/versions`):
  *
- *   site     GET   /versions?before=&named=1        → VersionList, the newest first
+ *   site     GET   /versions?before=&named=1&limit= → VersionList, the newest first
  *   site     PATCH /versions/<version>              ChangeVersion → Version
  *   gateway  POST  /versions                        SaveVersion → Version: the files as they are now, durable
  *   gateway  GET   /versions/<version>/files?path=  → DirectoryListing
@@ -46,7 +47,10 @@ export const ChangeVersion = z.object({ name: VersionName.nullable() });
 
 export const FileChange = z.object({
 	path: ProjectPath,
-	/** What happened to it since the version; of an added or removed folder only the folder itself is told. */
+	/**
+	 * What happened to it since the version; of an added or removed folder only the folder itself is told. What is of another
+	 * kind now is told twice: as removed, then as added.
+	 */
 	change: z.enum(["added", "removed", "modified"]),
 	kind: z.enum(["file", "directory", "link", "other"]),
 });
@@ -58,6 +62,16 @@ export type VersionChanges = z.infer<typeof VersionChanges>;
 
 /** A file or folder alone, or without a path the whole project. */
 export const RestoreVersion = z.object({ path: ProjectPath.optional() });
+
+/** `POST <site>/api/v1/projects/<id>/fork`: a new project that begins as this one is, or as one version of it was. */
+export const ForkProject = z.object({
+	/** Defaults to one made from the origin's. */
+	name: ProjectName.optional(),
+	/** Defaults to one made from the name. */
+	slug: Slug.optional(),
+	version: VersionId.optional(),
+});
+export type ForkProject = z.infer<typeof ForkProject>;
 
 /** `undo`: the version that holds what was there before. */
 export const VersionRestored = z.object({ undo: Version });

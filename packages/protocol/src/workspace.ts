@@ -25,6 +25,7 @@ import { TrafficDetails, TrafficSample } from "./traffic.ts";
  *   POST   /import                      the bytes of an archive → ImportDone (ImportTarget in the query)
  *   POST   /import/git                  ImportGit → ImportDone
  *   POST   /import/unpack               UnpackFile → ImportDone: an archive that is in the project already
+ *   …      /versions…                   see versions.ts
  *   GET    /requests?limit=             → RequestList: what visitors asked of the app (`&status=404`, or `4xx`; `edit` only)
  *   GET    /events   (socket)           WorkspaceEvent down, WorkspaceCommand up, document frames both ways
  *   GET    /ptys/<ptyId>?after=<offset> (socket) output down, input up; see PtyEvent and PtyCommand

@@ -174,7 +174,7 @@ control = connectControl({
 	onRoutes: () => undefined,
 	onTrafficKept: () => undefined,
 	onAlertsKept: () => undefined,
-	onCheckpointsRecorded: (recorded) => void checkpoints.reports.recorded(recorded),
+	onCheckpointsRecorded: (recorded, orphaned) => void checkpoints.reports.recorded(recorded, orphaned),
 	log,
 });
 

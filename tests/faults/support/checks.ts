@@ -11,6 +11,7 @@ import type { StorageWorld } from "./storage-world.ts";
 import type { Typist } from "./typist.ts";
 
 const log = createLog("test", "silent");
+const century = 100 * 365 * 24 * 60 * 60 * 1000;
 const megabyte = 1024 * 1024;
 
 /** Restores a chain into a fresh volume, hands its path over, and removes it. */
@@ -25,12 +26,16 @@ export async function withRestored<T>(
 	const { volumes, snapshots } = world.scratch;
 	const limits = { memoryBytes: 1, cpus: 1, pids: 1, diskBytes: 1024 * megabyte };
 	const placement = { projectId, limits } as Parameters<typeof restoreVolume>[1];
-	await restoreVolume({ store: world.store, snapshots, volumes, log }, placement, async () => [...chain]);
+	// Nothing is here already.
+	const parts: unknown = { isKept: () => false, removeUnkept: snapshots.remove };
+	const state = parts as Parameters<typeof restoreVolume>[0]["state"];
+	await restoreVolume({ store: world.store, snapshots, volumes, state, log }, placement, chain);
 	try {
 		return await look(volumes.path(projectId));
 	} finally {
 		await volumes.remove(projectId);
-		await snapshots.removeAll(projectId);
+		const left = (await snapshots.survey()).snapshots.get(projectId)?.keys() ?? [];
+		await snapshots.remove([...left].map((name) => ({ projectId, name })));
 	}
 }
 
@@ -138,7 +143,9 @@ export async function expectNoLeaks(world: StorageWorld): Promise<void> {
 	await collectGarbage({
 		store: world.store,
 		// The youngest go as well; all agents have told all that they know.
-		olderThanMs: -100 * 365 * 24 * 60 * 60 * 1000,
+		olderThanMs: -century,
+		nowMs: Date.now() + century,
+		nodeId: "none",
 		unnamed: world.unnamed,
 		unreported: () => new Set(),
 		log,

@@ -64,7 +64,7 @@ export function joined(
  */
 export async function receiveCheckpoint(
 	store: ObjectStore,
-	snapshots: Snapshots,
+	snapshots: Pick<Snapshots, "receive">,
 	projectId: string,
 	{ key, start, bytes, sha256 }: Checkpoint,
 ): Promise<void> {

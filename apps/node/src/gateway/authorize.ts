@@ -1,4 +1,5 @@
 import { type AccessClaims, RepldockError, type TicketClaims } from "@repldock/protocol";
+import type { Reader } from "../versions/shelf.ts";
 import { verifyAccess } from "./access.ts";
 import type { GatewayDependencies } from "./context.ts";
 
@@ -39,6 +40,11 @@ export function requireCurrent(dependencies: GatewayDependencies, claims: Access
 export async function requirePlacement(dependencies: GatewayDependencies, claims: TicketClaims): Promise<void> {
 	await dependencies.waitForPlacement(claims.projectId, claims.wantVersion, placementTimeoutMs);
 	requireCurrent(dependencies, claims);
+}
+
+/** Who looks at a version. */
+export function readerOf({ sub, rights }: AccessClaims): Reader {
+	return { id: sub, mayEdit: rights === "edit" };
 }
 
 /** @throws RepldockError `not_allowed` */

@@ -7,6 +7,7 @@ import type { Wakes } from "../sleep/wakes.ts";
 import type { Traffic } from "../traffic/traffic.ts";
 import type { Exports } from "../transfer/exports.ts";
 import type { Imports } from "../transfer/imports.ts";
+import type { Versions } from "../versions/versions.ts";
 import type { Runner } from "../workspace/runner.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
 
@@ -43,6 +44,7 @@ export interface GatewayDependencies {
 	metricsToken: string | undefined;
 	exports: Exports;
 	imports: Imports;
+	versions: Versions;
 }
 
 /** Hono's types of this application: Node's request and what the access check found. */

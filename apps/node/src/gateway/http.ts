@@ -12,6 +12,7 @@ import { metricsRoutes } from "./routes-metrics.ts";
 import { programRoutes } from "./routes-programs.ts";
 import { requestRoutes } from "./routes-requests.ts";
 import { exportRoutes, transferRoutes } from "./routes-transfer.ts";
+import { versionRoutes } from "./routes-versions.ts";
 import { createTicketVerifier } from "./ticket.ts";
 
 const accessLifetimeSeconds = 12 * 60 * 60;
@@ -65,6 +66,7 @@ export function createHttp(dependencies: GatewayDependencies): Hono<GatewayEnvir
 
 	app.route("/projects/:projectId/files", fileRoutes(dependencies));
 	app.route("/projects/:projectId/requests", requestRoutes(dependencies));
+	app.route("/projects/:projectId/versions", versionRoutes(dependencies));
 	app.route("/projects/:projectId", transferRoutes(dependencies));
 	app.route("/projects/:projectId", programRoutes(dependencies));
 	app.route("/exports", exportRoutes(dependencies));

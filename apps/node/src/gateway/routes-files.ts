@@ -1,27 +1,17 @@
 import { Readable } from "node:stream";
-import {
-	CreateDirectory,
-	documentMaxBytes,
-	type FileEntry,
-	MoveFile,
-	ProjectPath,
-	parseInput,
-} from "@repldock/protocol";
+import { CreateDirectory, documentMaxBytes, MoveFile, ProjectPath, parseInput } from "@repldock/protocol";
 import { type Context, Hono } from "hono";
-import type { OpenFile } from "../host.ts";
 import type { Workspace } from "../workspace/workspace.ts";
 import { requireEdit } from "./authorize.ts";
-import { parseRange } from "./byte-range.ts";
-import { downloadHeaders } from "./content-type.ts";
 import type { GatewayDependencies, GatewayEnvironment } from "./context.ts";
-import { toResponse } from "./problems.ts";
 import { readJson } from "./request-body.ts";
+import { sendFile } from "./send-file.ts";
 
 /** Largest upload over what the project's quota leaves: the quota itself decides. */
 const uploadSlackBytes = documentMaxBytes;
 
 /** Entries of one directory that are told; more would freeze the page's tree. */
-const entriesListed = 5_000;
+export const entriesListed = 5_000;
 
 /** Files under `/projects/<projectId>/files`. */
 export function fileRoutes(dependencies: GatewayDependencies): Hono<GatewayEnvironment> {
@@ -80,46 +70,11 @@ export function fileRoutes(dependencies: GatewayDependencies): Hono<GatewayEnvir
 	return routes;
 }
 
-function pathOf(context: Context<GatewayEnvironment>): string {
+export function pathOf(context: Context<GatewayEnvironment>): string {
 	return parseInput(ProjectPath, context.req.query("path") ?? "");
 }
 
 /** The request's body. Destroying it leaves the connection, so that an answer can still be sent. */
 function bodyOf(context: Context<GatewayEnvironment>): Readable {
 	return Readable.from(context.env.incoming.iterator({ destroyOnReturn: false }), { objectMode: false });
-}
-
-async function sendFile(context: Context<GatewayEnvironment>, file: OpenFile, asDownload: boolean): Promise<Response> {
-	const { entry } = file;
-	const tag = entityTag(entry);
-	const headers: Record<string, string> = {
-		...downloadHeaders(entry.name, asDownload),
-		"Accept-Ranges": "bytes",
-		ETag: tag,
-		"Last-Modified": new Date(entry.modifiedAtMs).toUTCString(),
-	};
-	const condition = context.req.header("If-Range");
-	const wanted = condition !== undefined && condition !== tag ? undefined : context.req.header("Range");
-	const range = parseRange(wanted, entry.size);
-	if (range === "unsatisfiable") {
-		await file.close();
-		return toResponse(
-			{ code: "invalid_input", status: 416, detail: "The file has no such bytes." },
-			{ "Content-Range": `bytes */${entry.size}` },
-		);
-	}
-	if (range) headers["Content-Range"] = `bytes ${range.start}-${range.end}/${entry.size}`;
-	headers["Content-Length"] = String(range ? range.end - range.start + 1 : entry.size);
-	const status = range ? 206 : 200;
-	if (context.req.method === "HEAD" || entry.size === 0) {
-		await file.close();
-		return new Response(null, { status, headers });
-	}
-	// Never more than was announced, should the file grow meanwhile.
-	const stream = file.createReadStream(range ?? { start: 0, end: entry.size - 1 });
-	return new Response(Readable.toWeb(stream) as unknown as ReadableStream, { status, headers });
-}
-
-function entityTag(entry: FileEntry): string {
-	return `"${entry.size.toString(36)}-${Math.round(entry.modifiedAtMs * 1000).toString(36)}"`;
 }

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { ExportRequest, ImportGit, ImportTarget, parseInput, RepldockError, UnpackFile } from "@repldock/protocol";
 import { Hono } from "hono";
-import { requireEdit } from "./authorize.ts";
+import { readerOf, requireEdit } from "./authorize.ts";
 import { downloadHeaders } from "./content-type.ts";
 import type { GatewayDependencies, GatewayEnvironment } from "./context.ts";
 import { readJson } from "./request-body.ts";
@@ -12,7 +12,7 @@ export function transferRoutes({ exports, imports }: GatewayDependencies): Hono<
 
 	routes.post("/export", async (context) => {
 		const request = await readJson(context.env.incoming, ExportRequest);
-		return context.json(await exports.prepare(context.var.claims.projectId, request));
+		return context.json(await exports.prepare(context.var.claims.projectId, request, readerOf(context.var.claims)));
 	});
 
 	routes.post("/import", async (context) => {

@@ -1,14 +1,11 @@
 import { spawn } from "node:child_process";
-import { mkdir, readdir, rmdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rmdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CommandError, runCommand } from "@repldock/service";
 import type { SentSnapshot, SnapshotName, Snapshots } from "../host.ts";
 import { changeCounts, removeStaleCounters, snapshotSubvolume } from "./btrfs.ts";
-
-/** Beside the volumes and on their file system; containers see their own volume alone. */
-const directoryName = ".checkpoints";
 
 const volumePattern = /^[0-9a-f-]{36}$/;
 const snapshotPattern = /^\.checkpoints\/([0-9a-f-]{36})\/(\d+\.\d+)$/;
@@ -23,8 +20,9 @@ const stderrMostLength = 4_000;
 /**
  * Snapshots of the volumes below `mountPoint`, each at `.checkpoints/<project>/<name>`. What is being received is there
  * too but not read-only yet; the caller knows which names are whole.
+ * @param directoryName where they are: beside the volumes and on their file system; containers see their own volume alone.
  */
-export function createSnapshots(mountPoint: string): Snapshots {
+export function createSnapshots(mountPoint: string, directoryName = ".checkpoints"): Snapshots {
 	let staleCounters = 0;
 
 	const directory = (projectId: string) => {
@@ -58,6 +56,7 @@ export function createSnapshots(mountPoint: string): Snapshots {
 		for (let at = 0; at < doomed.length; at += pathsPerCommand) {
 			await runCommand("btrfs", ["subvolume", "delete", ...doomed.slice(at, at + pathsPerCommand)]);
 		}
+		for (const place of new Set(doomed.map(dirname))) await rmdir(place).catch(ignoreInUse);
 		await clearCounters(doomed.length);
 	}
 
@@ -87,15 +86,9 @@ export function createSnapshots(mountPoint: string): Snapshots {
 			await snapshotSubvolume(join(mountPoint, projectId), path(projectId, name), ["-r"]);
 		},
 
-		async removeAll(projectId) {
-			const names = (await readdir(directory(projectId)).catch(ignoreMissing)) ?? [];
-			await remove(names.map((name) => ({ projectId, name })));
-			await rmdir(directory(projectId)).catch(ignoreMissing);
-		},
-
-		send(projectId, name, parent) {
-			const from = parent === null ? [] : ["-p", path(projectId, parent)];
-			return sending(["send", "--quiet", ...from, path(projectId, name)]);
+		send(snapshot, parent) {
+			const from = parent === null ? [] : ["-p", path(parent.projectId, parent.name)];
+			return sending(["send", "--quiet", ...from, path(snapshot.projectId, snapshot.name)]);
 		},
 
 		async receive(projectId, stream) {
@@ -148,4 +141,8 @@ function ended(child: ReturnType<typeof spawn>, commandArguments: readonly strin
 function ignoreMissing(error: NodeJS.ErrnoException): null {
 	if (error.code === "ENOENT") return null;
 	throw error;
+}
+
+function ignoreInUse(error: NodeJS.ErrnoException): void {
+	if (error.code !== "ENOTEMPTY") ignoreMissing(error);
 }

@@ -69,6 +69,16 @@ export function createVolumes(options: { mountPoint: string; owner: RunnerId }):
 		await runCommand("chown", ["--recursive", "--no-dereference", ids, "--", target], { timeoutMs: 600_000 });
 	}
 
+	function usage(projectId: string): Promise<SubvolumeUsage> {
+		const known = usages.get(projectId);
+		if (known && performance.now() - known.at < usageLifetimeMs) return known.usage;
+		const read = subvolumeUsage(path(projectId));
+		usages.set(projectId, { at: performance.now(), usage: read });
+		// A failure is told to those who wait for it, and not kept.
+		read.catch(() => usages.delete(projectId));
+		return read;
+	}
+
 	return {
 		path,
 
@@ -107,14 +117,12 @@ export function createVolumes(options: { mountPoint: string; owner: RunnerId }):
 			await limitSubvolume(path(projectId), diskBytes);
 		},
 
-		usage(projectId) {
-			const known = usages.get(projectId);
-			if (known && performance.now() - known.at < usageLifetimeMs) return known.usage;
-			const usage = subvolumeUsage(path(projectId));
-			usages.set(projectId, { at: performance.now(), usage });
-			// A failure is told to those who wait for it, and not kept.
-			usage.catch(() => usages.delete(projectId));
-			return usage;
+		usage,
+
+		async measure(projectId) {
+			await runCommand("btrfs", ["filesystem", "sync", mountPoint]);
+			usages.delete(projectId);
+			return usage(projectId);
 		},
 
 		async remove(projectId) {

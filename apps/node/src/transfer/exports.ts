@@ -4,7 +4,9 @@ import { pipeline } from "node:stream/promises";
 import { createZstdCompress } from "node:zlib";
 import { type ExportReady, type ExportRequest, RepldockError } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
+import type { z } from "zod";
 import type { FrozenFiles } from "../host.ts";
+import type { Reader } from "../versions/shelf.ts";
 import { isDependencyFolder } from "./dependencies.ts";
 import { writeTar } from "./tar-write.ts";
 import { writeZip, zipNameMaxBytes } from "./zip-write.ts";
@@ -20,12 +22,14 @@ const fetchWithinMs = 60_000;
 const mostTimesQuota = 32;
 
 export interface ExportsOptions {
-	/** The project's files as they are now, or those of a version. */
-	freeze(projectId: string): Promise<FrozenFiles>;
+	/** The project's files as they are now, or those of a version. @throws RepldockError as `Versions.freeze` does. */
+	freeze(projectId: string, version: string | undefined, reader: Reader): Promise<FrozenFiles>;
 	/** Name of the archive without its ending, and the project's quota. */
 	describe(projectId: string): { name: string; diskBytes: number };
 	log: Logger;
 }
+
+type WholeRequest = z.output<typeof ExportRequest>;
 
 /** An archive on its way out. */
 export interface Archive {
@@ -39,9 +43,10 @@ export interface Archive {
 export interface Exports {
 	/**
 	 * Freezes the files and looks through them.
+	 * @param reader who exports: versions at hand are counted by person.
 	 * @throws RepldockError `too_many_requests`, `file_too_large`, `invalid_path` (what no archive could hold).
 	 */
-	prepare(projectId: string, request: Required<ExportRequest>): Promise<ExportReady>;
+	prepare(projectId: string, request: WholeRequest, reader: Reader): Promise<ExportReady>;
 	/** Begins the archive of that key. @throws RepldockError `not_found` the second time, and when it is too late. */
 	fetch(key: string): Archive;
 	/** Ends all exports and lets go of their snapshots. */
@@ -50,7 +55,7 @@ export interface Exports {
 
 interface Prepared {
 	projectId: string;
-	request: Required<ExportRequest>;
+	request: WholeRequest;
 	name: string;
 	frozen: FrozenFiles;
 	timer?: NodeJS.Timeout;
@@ -83,15 +88,20 @@ export function createExports({ freeze, describe, log }: ExportsOptions): Export
 	}
 
 	return {
-		async prepare(projectId, request) {
+		async prepare(projectId, request, reader) {
 			hold(projectId);
 			let frozen: FrozenFiles | undefined;
 			try {
 				const { name, diskBytes } = describe(projectId);
-				frozen = await freeze(projectId);
+				frozen = await freeze(projectId, request.version, reader);
 				const { files, bytes } = await survey(frozen, request, diskBytes * mostTimesQuota);
 				const key = randomBytes(24).toString("base64url");
-				const archive: Prepared = { projectId, request, name: `${name}.${request.format}`, frozen };
+				const archive: Prepared = {
+					projectId,
+					request,
+					name: `${name}${ofVersion(request.version)}.${request.format}`,
+					frozen,
+				};
 				archive.timer = setTimeout(() => {
 					prepared.delete(key);
 					void letGo(projectId, archive.frozen);
@@ -135,13 +145,19 @@ export function createExports({ freeze, describe, log }: ExportsOptions): Export
 	};
 }
 
-const skips = (request: Required<ExportRequest>) => (request.dependencies ? () => false : isDependencyFolder);
+/** The time of a version, for the archive's name; the second number of its id is that in milliseconds. */
+function ofVersion(version: string | undefined): string {
+	const takenAt = new Date(Number(version?.split(".")[1]));
+	return Number.isNaN(takenAt.getTime()) ? "" : `-${takenAt.toISOString().slice(0, 16).replace(/[T:]/g, "-")}`;
+}
 
-function zip(frozen: FrozenFiles, request: Required<ExportRequest>): Readable {
+const skips = (request: WholeRequest) => (request.dependencies ? () => false : isDependencyFolder);
+
+function zip(frozen: FrozenFiles, request: WholeRequest): Readable {
 	return Readable.from(writeZip(frozen.walk(skips(request))), { objectMode: false });
 }
 
-function tar(frozen: FrozenFiles, request: Required<ExportRequest>): Readable {
+function tar(frozen: FrozenFiles, request: WholeRequest): Readable {
 	const compressed = createZstdCompress();
 	const source = Readable.from(writeTar(frozen.walk(skips(request))), { objectMode: false });
 	// An error on either side ends the other; whoever reads is told by the stream itself.
@@ -150,7 +166,7 @@ function tar(frozen: FrozenFiles, request: Required<ExportRequest>): Readable {
 }
 
 /** Counts what an archive will hold, so that one which could never be packed is refused before its first byte. */
-async function survey(frozen: FrozenFiles, request: Required<ExportRequest>, mostBytes: number) {
+async function survey(frozen: FrozenFiles, request: WholeRequest, mostBytes: number) {
 	const isZip = request.format === "zip";
 	const shared = new Set<string>();
 	let files = 0;

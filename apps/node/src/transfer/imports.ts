@@ -7,10 +7,8 @@ import type { Workspace } from "../workspace/workspace.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
 import { createByteReader } from "./byte-reader.ts";
 import { cloneBundle, cloneUrl, type RunInContainer, readGitUrl } from "./git.ts";
+import type { Turns } from "./turns.ts";
 import { readKind, unpack } from "./unpack.ts";
-
-/** Imports under way at a time; each may hold a spooled zip and keeps a disk busy. */
-const mostPerNode = 8;
 
 export interface ImportsOptions {
 	workspaces: Workspaces;
@@ -18,6 +16,8 @@ export interface ImportsOptions {
 	run: RunInContainer;
 	/** A directory of the agent's own, for what has to be whole before it can be read. */
 	spoolDirectory: string;
+	/** Shared with what else replaces a project's files. */
+	turns: Turns;
 	log: Logger;
 }
 
@@ -39,9 +39,7 @@ export interface Imports {
 	): Promise<ImportDone>;
 }
 
-export function createImports({ workspaces, stage, run, spoolDirectory, log }: ImportsOptions): Imports {
-	const busy = new Set<string>();
-
+export function createImports({ workspaces, stage, run, spoolDirectory, turns, log }: ImportsOptions): Imports {
 	/** Fills a staging folder and shows it; removes it whatever happens. */
 	async function bringIn(
 		projectId: string,
@@ -49,30 +47,21 @@ export function createImports({ workspaces, stage, run, spoolDirectory, log }: I
 		fill: (staging: Staging, workspace: Workspace) => Promise<number | null>,
 	): Promise<ImportDone> {
 		const name = target.into === "folder" ? folderName(target.name) : "";
-		if (busy.has(projectId)) {
-			throw new RepldockError("too_many_requests", "An import into this project is under way. Wait until it is done.");
-		}
-		if (busy.size >= mostPerNode) {
-			throw new RepldockError("too_many_requests", "Many imports are under way on this server. Try again in a minute.");
-		}
-		busy.add(projectId);
-		const startedAtMs = performance.now();
-		try {
+		return turns.take(projectId, async () => {
+			const startedAtMs = performance.now();
 			const workspace = await workspaces.open(projectId);
 			const staging = await stage(projectId);
 			try {
 				const entries = await fill(staging, workspace);
 				const path = target.into === "folder" ? await staging.publish(target.folder, name) : "";
-				if (target.into === "project") await staging.replaceAll();
+				if (target.into === "project") await staging.replaceAll("wrapped");
 				log.info({ projectId, entries, tookMs: performance.now() - startedAtMs }, "files imported");
 				return { path, entries };
 			} finally {
 				await staging.discard();
 				workspace.filesWritten(true);
 			}
-		} finally {
-			busy.delete(projectId);
-		}
+		});
 	}
 
 	async function fromArchive(

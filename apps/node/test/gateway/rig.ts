@@ -29,6 +29,8 @@ import type { WakeOutcome } from "../../src/sleep/wakes.ts";
 import type { TrafficNews } from "../../src/traffic/traffic.ts";
 import { createExports } from "../../src/transfer/exports.ts";
 import { createImports } from "../../src/transfer/imports.ts";
+import { createTurns, type Turns } from "../../src/transfer/turns.ts";
+import type { Versions } from "../../src/versions/versions.ts";
 import type { WorkspaceDependencies } from "../../src/workspace/dependencies.ts";
 import { createRunner } from "../../src/workspace/runner.ts";
 import { createWorkspaces, type Workspaces } from "../../src/workspace/workspaces.ts";
@@ -84,13 +86,17 @@ export interface GatewayRig {
 	release(): Promise<void>;
 }
 
-export async function startGatewayRig(): Promise<GatewayRig> {
+/** @param parts the project's folder and id, and its versions, where a test has real ones. */
+export async function startGatewayRig(
+	parts: { root?: string; projectId?: string; versions?(workspaces: Workspaces, turns: Turns): Versions } = {},
+): Promise<GatewayRig> {
 	const base = await mkdtemp(join(tmpdir(), "repldock-gateway-"));
-	const root = join(base, "project");
-	await mkdir(root);
+	const root = parts.root ?? join(base, "project");
+	if (parts.root === undefined) await mkdir(root);
+	const turns = createTurns();
 	const { privateKey, publicKey } = await generateKeyPair("EdDSA");
 	const { x = "" } = await exportJWK(publicKey);
-	const projectId: string = randomUUID();
+	const projectId: string = parts.projectId ?? randomUUID();
 	const placement: DesiredPlacement = {
 		projectId,
 		generation: 1,
@@ -169,8 +175,12 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 		addressesForMs: 60_000,
 		log,
 	});
+	const versions = parts.versions?.(workspaces, turns) ?? noVersions;
 	const exports = createExports({
-		freeze: async () => ({ walk: (skips) => walkTree(root, skips), release: async () => undefined }),
+		freeze: async (id, version, reader) =>
+			version !== undefined
+				? versions.freeze(id, version, reader)
+				: { walk: (skips) => walkTree(root, skips), release: async () => undefined },
 		describe: () => ({ name: placement.slug, diskBytes: placement.limits.diskBytes }),
 		log,
 	});
@@ -213,8 +223,10 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 			stage: () => openStaging(root, owner),
 			run: async () => ({ exitCode: 127, output: "" }),
 			spoolDirectory: base,
+			turns,
 			log,
 		}),
+		versions,
 	});
 	const server = createServer();
 	gateway.attach(server);
@@ -351,6 +363,11 @@ export async function startGatewayRig(): Promise<GatewayRig> {
 	};
 	return rig;
 }
+
+/** A project on a file system without snapshots has none. */
+const noVersions = new Proxy({} as Versions, {
+	get: () => () => Promise.reject(new Error("this rig has no versions")),
+});
 
 /** Settles with the first event from now on that passes. */
 export function nextEvent<T extends WorkspaceEvent["type"]>(

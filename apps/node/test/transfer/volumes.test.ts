@@ -22,6 +22,7 @@ import { createDocumentStore } from "../../src/workspace/documents/store.ts";
 import { findLeftovers, log, makeScratch } from "../host/machine.ts";
 
 const owner = { uid: 300_000, gid: 300_001 };
+const reader = { id: "u1", mayEdit: true };
 const megabyte = 1024 * 1024;
 let directory: string;
 let mountPoint: string;
@@ -64,7 +65,7 @@ test("an export is the files of one moment, whatever programs write meanwhile, a
 	const id = randomUUID();
 	await volumes.create(id, join(templates, "bash"), 50 * megabyte);
 	const exports = exportsOf();
-	const { path } = await exports.prepare(id, { format: "tar.zst", dependencies: true });
+	const { path } = await exports.prepare(id, { format: "tar.zst", dependencies: true }, reader);
 	await writeFile(join(volumes.path(id), "main.sh"), "changed afterwards\n");
 	await writeFile(join(volumes.path(id), "later.sh"), "made afterwards\n");
 	expect(await hidden()).toHaveLength(1);
@@ -82,8 +83,8 @@ test("an export that is broken off, one that nobody fetches, and one that a cras
 	await volumes.create(id, join(templates, "bash"), 50 * megabyte);
 	await writeFile(join(volumes.path(id), "large"), Buffer.alloc(5 * megabyte, "abc"));
 	const exports = exportsOf();
-	const { path } = await exports.prepare(id, { format: "zip", dependencies: true });
-	await exports.prepare(id, { format: "zip", dependencies: true });
+	const { path } = await exports.prepare(id, { format: "zip", dependencies: true }, reader);
+	await exports.prepare(id, { format: "zip", dependencies: true }, reader);
 	const { content } = exports.fetch(path.split("/").at(-1) ?? "");
 	await once(content, "readable");
 	content.destroy();
@@ -171,7 +172,7 @@ test("rescue mode: files of a project whose container does not start are read, c
 	expect((await files.list("", 10)).entries.map(({ name }) => name)).toEqual(["main.sh"]);
 	await files.writeFile("main.sh", "mended\n");
 	const exports = exportsOf();
-	const { path, files: count } = await exports.prepare(id, { format: "zip", dependencies: true });
+	const { path, files: count } = await exports.prepare(id, { format: "zip", dependencies: true }, reader);
 	expect(count).toBe(1);
 	const archive = join(directory, "rescued.zip");
 	await writeFile(archive, await buffer(exports.fetch(path.split("/").at(-1) ?? "").content));

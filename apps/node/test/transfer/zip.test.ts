@@ -19,6 +19,7 @@ function fileOf(path: string, size: number): TreeEntry {
 		target: Buffer.alloc(0),
 		sharedId: null,
 		data: () => [{ start: 0, end: size }],
+		open: () => -1,
 		async *read({ start, end }) {
 			for (let at = start; at < end; at += zeros.length) yield zeros.subarray(0, Math.min(zeros.length, end - at));
 		},

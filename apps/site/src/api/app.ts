@@ -9,12 +9,14 @@ import { authRoutes } from "./auth-routes.ts";
 import type { ApiEnvironment, ApiParts } from "./context.ts";
 import { openApiDocument } from "./document.ts";
 import { domainRoutes } from "./domains.ts";
+import { forkRoutes } from "./forks.ts";
 import { identity, sameOrigin } from "./identity.ts";
 import { networkRoutes } from "./network.ts";
 import { answerError, problemResponse } from "./problems.ts";
 import { projectRoutes } from "./projects.ts";
 import { templateRoutes } from "./templates.ts";
 import { trafficRoutes } from "./traffic.ts";
+import { versionRoutes } from "./versions.ts";
 import { visitRoutes } from "./visits.ts";
 import { welcomeRoutes } from "./welcome.ts";
 import { workspaceRoutes } from "./workspace.ts";
@@ -51,6 +53,7 @@ export function createApi(parts: ApiParts) {
 		welcomeRoutes(parts),
 		templateRoutes(parts),
 		projectRoutes(parts),
+		forkRoutes(parts),
 		domainRoutes(parts),
 		networkRoutes(parts),
 		workspaceRoutes(parts),
@@ -58,6 +61,7 @@ export function createApi(parts: ApiParts) {
 		administrationRoutes(parts),
 		alwaysOnRoutes(parts),
 		trafficRoutes(parts),
+		versionRoutes(parts),
 	];
 	for (const group of groups) version1.route("/", group);
 	app.route("/api/v1", version1);

@@ -4,6 +4,7 @@ import { tidyAlerts } from "./network-alerts.ts";
 import { purgeTrash } from "./projects.ts";
 import { thinCheckpoints, type VersionTimes } from "./thinning.ts";
 import { tidyTraffic } from "./traffic.ts";
+import { whileNobodyNames } from "./versions.ts";
 
 /** Any fixed number other than the migrations' one. */
 const janitorLock = 7_210_002;
@@ -21,7 +22,7 @@ export async function tidy(
 		trafficHoursForMs: number;
 		trafficDaysForMs: number;
 		alertsForMs: number;
-		versions: VersionTimes;
+		versions: Omit<VersionTimes, "undoMs">;
 	},
 ): Promise<{ begun: number; removed: number } | null> {
 	return database.connection().execute(async (connection) => {
@@ -31,7 +32,8 @@ export async function tidy(
 		try {
 			await sql`DELETE FROM sessions WHERE expires_at < now()`.execute(connection);
 			await sql`DELETE FROM operator_links WHERE expires_at < now()`.execute(connection);
-			await thinCheckpoints(connection, keep.versions);
+			const times = { ...keep.versions, undoMs: keep.trashTimeMs };
+			await whileNobodyNames(connection, (transaction) => thinCheckpoints(transaction, times));
 			await tidyTraffic(connection, { hoursForMs: keep.trafficHoursForMs, daysForMs: keep.trafficDaysForMs });
 			await tidyAlerts(connection, keep.alertsForMs);
 			return await purgeTrash(connection, keep.trashTimeMs);

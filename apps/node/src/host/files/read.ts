@@ -100,7 +100,7 @@ async function entryOf(directory: number, name: string): Promise<FileEntry | nul
 	}
 }
 
-function kindOf(stats: Stats): FileEntry["kind"] {
+export function kindOf(stats: Stats): FileEntry["kind"] {
 	if (stats.isFile()) return "file";
 	if (stats.isDirectory()) return "directory";
 	return stats.isSymbolicLink() ? "link" : "other";

@@ -16,10 +16,15 @@ export const parts = { filling: "new", whole: "whole", old: "old", ready: "ready
 
 /** Entries of a directory that are moved before it is listed anew. */
 const batchSize = 1_000;
-/** Brings what an agent that died was importing to an end: whole if it was whole already, else as if it had never begun. */
-export async function settleStagings(root: string): Promise<void> {
+
+/**
+ * Brings what an agent that died was importing to an end: whole if it was whole already, else as if it had never begun.
+ * @returns whether there was anything.
+ */
+export async function settleStagings(root: string): Promise<boolean> {
 	const found = await using(openDirectory(root, ""), (fd) => names(fd, Number.POSITIVE_INFINITY, isStaging));
 	for (const name of found) await settle(root, name.toString());
+	return found.length > 0;
 }
 
 /** Carries a staging folder on to its end, or back to its beginning, and removes it. */

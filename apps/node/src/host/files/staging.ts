@@ -3,16 +3,13 @@ import {
 	closeSync,
 	fchmodSync,
 	fchownSync,
-	ftruncateSync,
 	futimesSync,
 	lchownSync,
 	linkSync,
-	mkdirSync,
+	renameSync,
 	symlinkSync,
 	unlinkSync,
-	write,
 } from "node:fs";
-import { promisify } from "node:util";
 import { RepldockError } from "@repldock/protocol";
 import type { NewFile, Staging } from "../../host.ts";
 import type { RunnerId } from "../subordinate-ids.ts";
@@ -25,12 +22,13 @@ import {
 	openDirectory,
 	openDirectoryBelow,
 	ownNamePrefix,
+	splitPath,
 	using,
 } from "./resolve.ts";
+import { inTheWay, joinNames, makeOwned, openOrNull, readAll, takePlace, writeStretches } from "./staging-entries.ts";
 import { moveAll, parts, requireFiles, settle, unwrap } from "./staging-moves.ts";
-import { renameWithoutReplacing } from "./syscalls.ts";
-
-const writeAsync = promisify(write);
+import { renameWithoutReplacing, shareBytes } from "./syscalls.ts";
+import { makeDirectories } from "./write.ts";
 
 const mostNamesTried = 100;
 
@@ -89,6 +87,12 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 		return { directory: folder(whole.slice(0, -1)), name };
 	}
 
+	function finishFile(fd: number, file: Pick<NewFile, "mode" | "modifiedAtMs">) {
+		fchownSync(fd, owner.uid, owner.gid);
+		fchmodSync(fd, (file.mode & 0o777) | 0o600);
+		futimesSync(fd, file.modifiedAtMs / 1000, file.modifiedAtMs / 1000);
+	}
+
 	/** A later entry of the same name replaces an earlier one, folders aside. */
 	function clear(directory: number, name: Buffer) {
 		try {
@@ -122,9 +126,7 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 				}
 				await using(fd, async () => {
 					await writeStretches(fd, file, content);
-					fchownSync(fd, owner.uid, owner.gid);
-					fchmodSync(fd, (file.mode & 0o777) | 0o600);
-					futimesSync(fd, file.modifiedAtMs / 1000, file.modifiedAtMs / 1000);
+					finishFile(fd, file);
 				});
 			}),
 
@@ -154,14 +156,28 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 			}
 		}),
 
-		replaceAll: () =>
+		addClone: (whole, entry, twin = null) =>
+			withFileErrors(async () => {
+				const { directory, name } = split(whole);
+				const fd = createChildFile(directory, name);
+				await using(fd, async () => {
+					if (!(await using(twin ?? entry.open(), (from) => shareBytes(fd, from)))) {
+						const stretches = entry.data();
+						await writeStretches(fd, { ...entry, stretches }, readAll(entry, stretches));
+					}
+					finishFile(fd, entry);
+				});
+			}),
+
+		replaceAll: (shape) =>
 			withFileErrors(async () => {
 				forgetLast();
 				await using(openDirectory(root, ""), (rootFd) =>
 					using(openChildDirectory(rootFd, path), async (fd) => {
-						await requireFiles(fd);
+						if (shape === "wrapped") await requireFiles(fd);
 						await using(makeOwned(fd, Buffer.from(parts.old), 0o700, owner), (oldFd) => moveAll(rootFd, oldFd));
-						await unwrap(fd, parts.ready);
+						if (shape === "wrapped") await unwrap(fd, parts.ready);
+						else renameSync(entryPath(fd, parts.filling), entryPath(fd, parts.ready));
 						await using(openChildDirectory(fd, parts.ready), (readyFd) => moveAll(readyFd, rootFd));
 					}),
 				);
@@ -189,6 +205,16 @@ function createStaging(root: string, path: string, owner: RunnerId): Staging {
 				);
 			}),
 
+		replaceOne: (target) =>
+			withFileErrors(async () => {
+				forgetLast();
+				const { parent, name } = splitPath(target);
+				makeDirectories(root, owner, parent);
+				await using(openDirectory(root, `${path}/${parts.filling}`), (fd) =>
+					using(openDirectory(root, parent), (parentFd) => takePlace(entryPath(fd, name), entryPath(parentFd, name))),
+				);
+			}),
+
 		async discard() {
 			forgetLast();
 			await settle(root, path);
@@ -205,63 +231,4 @@ function told<Value>(job: (path: readonly Buffer[], value: Value) => void): type
 			throw toFileError(error);
 		}
 	};
-}
-
-/** @returns null when there is nothing of that name. @throws RepldockError when it is a link or a file. */
-function openOrNull(directory: number, path: Buffer): number | null {
-	try {
-		return openDirectoryBelow(directory, path);
-	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		if (code === "ENOENT") return null;
-		if (code === "ELOOP" || code === "ENOTDIR") throw inTheWay(path);
-		throw error;
-	}
-}
-
-/** Makes a folder. Its mode is set through a descriptor: by its name, a program could have put a link in its place. */
-function makeOwned(directory: number, name: Buffer, mode: number, owner: RunnerId): number {
-	mkdirSync(entryPathOf(directory, name), 0o700);
-	const fd = openChildDirectory(directory, name);
-	try {
-		fchownSync(fd, owner.uid, owner.gid);
-		fchmodSync(fd, mode & 0o777);
-		return fd;
-	} catch (error) {
-		closeSync(fd);
-		throw error;
-	}
-}
-
-async function writeStretches(fd: number, file: NewFile, content: AsyncIterable<Buffer>): Promise<void> {
-	const stretches = file.stretches.values();
-	let stretch = stretches.next().value;
-	let at = stretch?.start ?? 0;
-	for await (const chunk of content) {
-		for (let written = 0; written < chunk.length; ) {
-			while (stretch && at >= stretch.end) {
-				stretch = stretches.next().value;
-				at = stretch?.start ?? at;
-			}
-			const most = stretch ? stretch.end - at : 0;
-			if (most === 0) throw new RepldockError("invalid_archive", "A file in the archive is longer than it says.");
-			const length = Math.min(chunk.length - written, most);
-			const { bytesWritten } = await writeAsync(fd, chunk, written, length, at);
-			written += bytesWritten;
-			at += bytesWritten;
-		}
-	}
-	ftruncateSync(fd, file.size);
-}
-
-function joinNames(names: readonly Buffer[]): Buffer {
-	return Buffer.from(names.map((name) => name.toString("latin1")).join("/"), "latin1");
-}
-
-function inTheWay(name: Buffer): RepldockError {
-	const shown = JSON.stringify(name.subarray(-80).toString("utf8"));
-	return new RepldockError(
-		"invalid_archive",
-		`The archive holds ${shown} twice, once as a folder and once as a file or link. Pack it anew.`,
-	);
 }

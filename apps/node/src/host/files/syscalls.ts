@@ -7,6 +7,7 @@ const openat2Number = 437;
 const renameat2Number = process.arch === "arm64" ? 276 : 316;
 const linkatNumber = process.arch === "arm64" ? 37 : 265;
 const lseekNumber = process.arch === "arm64" ? 62 : 8;
+const ioctlNumber = process.arch === "arm64" ? 29 : 16;
 
 /** From linux/openat2.h: no other mount, no jumps through /proc links, no symlinks at all, nothing above the start. */
 export const resolveFlags = { noCrossDevice: 1n, noMagicLinks: 2n, noSymlinks: 4n, beneath: 8n } as const;
@@ -21,6 +22,8 @@ export const openFlags = {
 } as const;
 const closeOnExec = 0o2000000;
 const renameNoReplace = 1;
+const renameExchange = 2;
+const cloneRequest = 0x4004_9409;
 const followSymlink = 0x400;
 const currentDirectory = -100;
 const seekData = 3;
@@ -59,6 +62,23 @@ export function openat2(directory: number, path: string | Buffer, flags: number,
 export function renameWithoutReplacing(from: string, to: string): void {
 	const places = ["int", currentDirectory, "str", from, "int", currentDirectory, "str", to] as const;
 	if (syscall(renameat2Number, ...places, "uint", renameNoReplace) !== 0) throw systemError("renameat2", from);
+}
+
+/** Exchanges what two absolute paths name, in one step; both must be there. */
+export function exchangeNames(one: string, other: string): void {
+	const places = ["int", currentDirectory, "str", one, "int", currentDirectory, "str", other] as const;
+	if (syscall(renameat2Number, ...places, "uint", renameExchange) !== 0) throw systemError("renameat2", one);
+}
+
+/**
+ * Lets an empty file share the bytes of another one.
+ * @returns false when the file system cannot do that with these two, and nothing has changed.
+ */
+export function shareBytes(to: number, from: number): boolean {
+	if (syscall(ioctlNumber, "int", to, "ulong", cloneRequest, "int", from) === 0) return true;
+	const error = systemError("ioctl", "");
+	if (["EXDEV", "EINVAL", "EOPNOTSUPP", "ENOTSUP", "ENOTTY"].includes(error.code ?? "")) return false;
+	throw error;
 }
 
 /** Gives an open file a name at an absolute path; refuses (EEXIST) to replace anything. */

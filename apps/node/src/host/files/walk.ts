@@ -3,7 +3,15 @@ import { opendir } from "node:fs/promises";
 import { promisify } from "node:util";
 import { RepldockError } from "@repldock/protocol";
 import type { TreeEntry } from "../../host.ts";
-import { descriptorPath, entryPathOf, openChildDirectory, openChildFile, ownNamePrefix } from "./resolve.ts";
+import {
+	descriptorPath,
+	entryPathOf,
+	openChildDirectory,
+	openChildFile,
+	openDirectory,
+	ownNamePrefix,
+	splitPath,
+} from "./resolve.ts";
 import { nextData, openFlags } from "./syscalls.ts";
 
 const readAsync = promisify(read);
@@ -72,13 +80,40 @@ export async function* walkTree(root: string, skips: (name: string) => boolean):
 	}
 }
 
+/**
+ * Walks what a path leads to and all that is below it, as `walkTree` does; paths begin with the path's last name. A link
+ * there is told as a link.
+ * @throws RepldockError `file_not_found`, and `invalid_path` for what is no file, folder or link.
+ */
+export async function* walkPath(root: string, path: string): AsyncGenerator<TreeEntry> {
+	const { parent, name } = splitPath(path);
+	const first = Buffer.from(name);
+	const directory = openDirectory(root, parent);
+	try {
+		const entry = describe({ fd: directory, path: Buffer.alloc(0) }, first);
+		if (!entry) throw new RepldockError("invalid_path", "This is no ordinary file, folder or link.");
+		yield entry;
+		if (entry.kind !== "directory") return;
+		const inner = openChildDirectory(directory, first);
+		try {
+			for await (const below of walkTree(descriptorPath(inner), () => false)) {
+				yield { ...below, path: Buffer.concat([first, Buffer.from("/"), below.path]) };
+			}
+		} finally {
+			closeSync(inner);
+		}
+	} finally {
+		closeSync(directory);
+	}
+}
+
 async function leave(level: Level): Promise<void> {
 	closeSync(level.fd);
 	await level.entries.close();
 }
 
 /** @returns null for what is no file, folder or link: FIFOs, sockets, devices. */
-function describe(level: Level, name: Buffer): TreeEntry | null {
+function describe(level: Pick<Level, "fd" | "path">, name: Buffer): TreeEntry | null {
 	const place = entryPathOf(level.fd, name);
 	const stats = lstatSync(place);
 	const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : stats.isSymbolicLink() ? "link" : null;
@@ -94,6 +129,7 @@ function describe(level: Level, name: Buffer): TreeEntry | null {
 		sharedId: kind === "file" && stats.nlink > 1 ? String(stats.ino) : null,
 		data: () => (stats.blocks * 512 >= size ? whole(size) : stretchesOf(level.fd, name, size)),
 		read: (stretch) => readStretch(level.fd, name, stretch),
+		open: () => openChildFile(level.fd, name),
 	};
 }
 

@@ -93,7 +93,8 @@ export async function moveEntry(root: string, from: string, to: string): Promise
 	);
 }
 
-function makeDirectories(root: string, owner: RunnerId, path: string): void {
+/** Makes a directory and those above it where they are missing. */
+export function makeDirectories(root: string, owner: RunnerId, path: string): void {
 	const names = path === "" ? [] : path.split("/");
 	for (let depth = 1; depth <= names.length; depth += 1) {
 		const part = names.slice(0, depth).join("/");

@@ -33,6 +33,8 @@ export interface DocumentStore {
 	withMove<T>(from: string, to: string, work: () => Promise<T>): Promise<T>;
 	/** Removes files; their open documents are told. */
 	withRemove<T>(path: string, work: () => Promise<T>): Promise<T>;
+	/** Replaces a file or folder (`""`: all); its open documents take in what is there then, as a change made on disk. */
+	withReplaced<T>(path: string, work: () => Promise<T>): Promise<T>;
 	/** Writes all edits that have arrived into files. @returns whether all could be. */
 	saveAll(): Promise<boolean>;
 	/** There may be space again. */
@@ -277,6 +279,13 @@ export function createDocumentStore(options: DocumentStoreOptions): DocumentStor
 				for (const { keeper } of documents) keeper.moved(null);
 				return result;
 			});
+		},
+
+		async withReplaced(path, work) {
+			const documents = under(path);
+			const result = await withHeld(documents, work);
+			for (const { keeper } of documents) keeper.look();
+			return result;
 		},
 
 		async saveAll() {

@@ -1,0 +1,70 @@
+import { closeSync, fstatSync, openSync, read, type Stats } from "node:fs";
+import { promisify } from "node:util";
+import type { FileTwins, TreeEntry } from "../../host.ts";
+import { openChildFile, openDirectoryBelow, using } from "./resolve.ts";
+import { openFlags } from "./syscalls.ts";
+
+const readAsync = promisify(read);
+const chunkBytes = 256 * 1024;
+
+/** Times that were carried over by a call that takes seconds as a number are this much off. */
+const sameTimeWithinMs = 0.01;
+
+export function isSameTime(one: number, other: number): boolean {
+	return Math.abs(one - other) < sameTimeWithinMs;
+}
+
+export async function haveSameBytes(one: number, other: number): Promise<boolean> {
+	for (let at = 0; ; ) {
+		const [first, second] = await Promise.all([readChunk(one, at), readChunk(other, at)]);
+		if (!first.equals(second)) return false;
+		if (first.length === 0) return true;
+		at += first.length;
+	}
+}
+
+async function readChunk(fd: number, at: number): Promise<Buffer> {
+	const chunk = Buffer.allocUnsafe(chunkBytes);
+	const { bytesRead } = await readAsync(fd, chunk, 0, chunk.length, at);
+	return chunk.subarray(0, bytesRead);
+}
+
+/** See `FileTwins`. @param root of a tree that nobody changes meanwhile. */
+export function openTwins(root: string): FileTwins {
+	const rootFd = openSync(root, openFlags.O_RDONLY | openFlags.O_DIRECTORY);
+
+	/** @returns null when there is no ordinary file of that path. */
+	function open(path: Buffer): { fd: number; stats: Stats } | null {
+		const slash = path.lastIndexOf("/");
+		try {
+			const directory = openDirectoryBelow(rootFd, path.subarray(0, Math.max(0, slash)));
+			try {
+				// Non-blocking: it may be a FIFO here.
+				const fd = openChildFile(directory, path.subarray(slash + 1));
+				const stats = fstatSync(fd);
+				if (stats.isFile()) return { fd, stats };
+				closeSync(fd);
+				return null;
+			} finally {
+				closeSync(directory);
+			}
+		} catch {
+			// Whatever it is that cannot be opened like a file of the project: it is no twin.
+			return null;
+		}
+	}
+
+	return {
+		async find(entry: TreeEntry) {
+			const candidate = open(entry.path);
+			if (!candidate) return null;
+			const { fd, stats } = candidate;
+			const looksSame = stats.size === entry.size && isSameTime(stats.mtimeMs, entry.modifiedAtMs);
+			if (looksSame && (await using(entry.open(), (own) => haveSameBytes(own, fd)))) return fd;
+			closeSync(fd);
+			return null;
+		},
+
+		close: () => closeSync(rootFd),
+	};
+}
