@@ -16,6 +16,7 @@ export default defineConfig({
 						"packages/*/test/**/*.test.ts",
 						"images/**/*.test.ts",
 						"tests/contract/**/*.test.ts",
+						"tests/faults/parts/**/*.test.ts",
 					],
 					testTimeout: 60_000,
 					hookTimeout: 180_000,
@@ -28,7 +29,7 @@ export default defineConfig({
 			{
 				test: {
 					name: "whole",
-					include: ["tests/{flows,hostile,browser}/**/*.test.ts"],
+					include: ["tests/{flows,hostile,browser}/**/*.test.ts", "tests/faults/instance/**/*.test.ts"],
 					globalSetup: "tests/support/global-setup.ts",
 					testTimeout: 90_000,
 					hookTimeout: 180_000,

@@ -124,13 +124,13 @@ export const nodeOptions = {
 		fallback: "",
 		parse: (text: string) => (text === "" ? undefined : parse.bytes(text)),
 		description:
-			"Size of the sparse file that holds the volumes; a larger one grows it; empty means 80 % of the free space.",
+			"The most that the file which holds the volumes may grow to; empty means 80 % of the disk's free space.",
 	},
 	volumesDevice: {
 		variable: "REPLDOCK_VOLUMES_DEVICE",
 		fallback: "",
 		parse: parse.optionalText,
-		description: "Block device with a btrfs file system for the volumes, instead of the sparse file.",
+		description: "Block device with a btrfs file system for the volumes, instead of a file.",
 	},
 	gatewayUrl: {
 		variable: "REPLDOCK_GATEWAY_URL",

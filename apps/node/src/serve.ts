@@ -1,4 +1,5 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { type ObjectConfig, objectLocation, openObjectStore } from "@repldock/objects";
 import { consolePtyId, RepldockError } from "@repldock/protocol";
@@ -25,6 +26,7 @@ import { readListeningPorts } from "./host/listening-ports.ts";
 import { exposeLocalhost } from "./host/localhost-ports.ts";
 import { createSnapshots } from "./host/snapshots.ts";
 import { mappedRunnerId } from "./host/subordinate-ids.ts";
+import { createVolumeGrowth } from "./host/volume-growth.ts";
 import { createVolumes } from "./host/volumes.ts";
 import { openContainerNetwork, volumeStore } from "./machine.ts";
 import { createPlacements } from "./placements/placements.ts";
@@ -43,6 +45,7 @@ import { startTransfers } from "./transfers.ts";
 import { startVersions } from "./versions/start.ts";
 import { readWelcome, type StoredWelcome, writeWelcome } from "./welcome-file.ts";
 import type { WorkspaceDependencies } from "./workspace/dependencies.ts";
+import { holdsUnsavedEdits } from "./workspace/documents/recovery.ts";
 import { removeDocuments } from "./workspace/documents/store.ts";
 import { createRunner } from "./workspace/runner.ts";
 import { appAddresses } from "./workspace/urls.ts";
@@ -50,6 +53,9 @@ import { createWorkspaces } from "./workspace/workspaces.ts";
 
 /** A screenful of a console's output, its colours included. */
 const consoleTailBytes = 16 * 1024;
+
+/** Programs fill a disk in seconds. */
+const roomEveryMs = 1_000;
 
 /** How often objects that nothing needs are looked for, and how old they are before they go. */
 const garbageEveryMs = 6 * 60 * 60 * 1000;
@@ -79,6 +85,8 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	const site = { siteUrl: config.siteUrl, siteSocket: config.siteSocket, nodeToken };
 	const store = await openObjectStore(objectLocation(objects, paths.data), objects);
 	const manifests = createManifestQuestions(site);
+	/** Until then a project that nobody has opened may have edits in a journal which are not in its files. */
+	let editsRecovered = false;
 	const checkpoints = await createCheckpoints({
 		store,
 		snapshots: createSnapshots(volumeStore(config, paths).mountPoint),
@@ -95,7 +103,9 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	await checkpoints.recover();
 
 	async function writeDocuments(projectId: string): Promise<boolean> {
-		return (await workspaces.present(projectId)?.documents.saveAll()) ?? true;
+		const workspace = workspaces.present(projectId);
+		if (workspace) return workspace.documents.saveAll();
+		return editsRecovered || !(await holdsUnsavedEdits(join(paths.documents, projectId)));
 	}
 
 	const edge = createEdge({ socketPath: paths.edgeSocket, log });
@@ -358,6 +368,9 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	// Edits that an agent which was killed had not yet written are in its journals.
 	void workspaces
 		.recover(placements.projects())
+		.then(() => {
+			editsRecovered = true;
+		})
 		.catch(reportTo(log, "unsaved edits wait for their project to be opened"));
 
 	const closeGateway = await serveGateway(gateway, paths.agentSocket, config.systemUser);
@@ -397,6 +410,13 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		log,
 	});
 	cleanup.push("control", () => control?.close());
+
+	const growth = createVolumeGrowth({ ...volumeStore(config, paths), log });
+	const roomTimer = setInterval(
+		() => void growth.look().catch(reportTo(log, "the file of the volumes did not grow")),
+		roomEveryMs,
+	);
+	cleanup.push("room for volumes", () => clearInterval(roomTimer));
 
 	const checkpointTimer = setInterval(makeDurable, config.checkpointEveryMs);
 	cleanup.push("checkpoint timer", () => clearInterval(checkpointTimer));

@@ -188,3 +188,20 @@ test("a node is given each object of its projects once a period, evenly; what it
 	await next({ key: "packs/a/1", findings: [] });
 	expect(await damaged()).toEqual([]);
 });
+
+test("what builds on a checkpoint that could not be recorded is not recorded either, so that no chain is without its beginning", async () => {
+	const id = await makeProject("Broken");
+	await world.query(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+		$$BEGIN IF NEW.sequence = 10 THEN RAISE 'the disk is full'; END IF; RETURN NEW; END$$`);
+	await world.query("CREATE TRIGGER refuse BEFORE INSERT ON checkpoints FOR EACH ROW EXECUTE FUNCTION refuse()");
+	const node = await dialIn(world, instance, "unlucky");
+	const full = checkpoint(id, 10);
+	const next = checkpoint(id, 20, { parent: { projectId: id, generation: 1, sequence: 10 } });
+	for (const one of [full, next]) node.send({ type: "checkpoints", checkpoints: [one] });
+	expect(await node.closed).toBe(1011);
+	expect(node.recorded()).toEqual([]);
+	await world.query("DROP TRIGGER refuse ON checkpoints");
+	expect(await world.query("SELECT sequence FROM checkpoints WHERE project_id = $1", [id])).toEqual([]);
+	await report(one, full, next);
+	expect(await chainOf(id)).toEqual([full, next]);
+});

@@ -4,19 +4,31 @@ import { testPackages } from "../machine/packages.ts";
 import { repository, type Settings } from "../settings.ts";
 import { makeReady } from "./up.ts";
 
-/** `test [FILTER]`: does its own set-up, runs the suite, ends with the line `N passed, N failed`. */
+/**
+ * `test [FILTER]`: does its own set-up, runs the suite, ends with the line `N passed, N failed`. `test faults` runs the
+ * rounds of faults alone, and many more of them than the suite does.
+ */
 export async function test(settings: Settings): Promise<number> {
 	await makeReady(settings, Object.keys(testPackages));
 	const [, ...filters] = settings.words;
-	return runNode([join(repository, "node_modules/vitest/vitest.mjs"), "run", ...filters], settings);
+	const isFaults = filters.length === 1 && filters[0] === "faults";
+	return runNode(
+		[join(repository, "node_modules/vitest/vitest.mjs"), "run", ...(isFaults ? ["tests/faults/"] : filters)],
+		settings,
+		isFaults ? { REPLDOCK_FAULTS: "long" } : {},
+	);
 }
 
 /** Runs one of the repository's own programs under this Node, its output passed through. @returns its exit code. */
-export function runNode(commandArguments: readonly string[], settings: Settings): Promise<number> {
+export function runNode(
+	commandArguments: readonly string[],
+	settings: Settings,
+	environment: Record<string, string> = {},
+): Promise<number> {
 	const child = spawn(process.execPath, [...commandArguments], {
 		cwd: repository,
 		stdio: "inherit",
-		env: { ...process.env, REPLDOCK_CACHE: settings.cache },
+		env: { ...process.env, REPLDOCK_CACHE: settings.cache, ...environment },
 	});
 	const passOn = (signal: NodeJS.Signals) => child.kill(signal);
 	process.on("SIGINT", passOn);

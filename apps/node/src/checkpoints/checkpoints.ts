@@ -8,6 +8,7 @@ import {
 } from "@repldock/protocol";
 import type { SnapshotName, SnapshotSurvey } from "../host.ts";
 import { endChain } from "./chain.ts";
+import { promisedTime } from "./moment.ts";
 import type { Reports } from "./reports.ts";
 import { createRounds, type RoundParts } from "./rounds.ts";
 import { createSources, type SourceParts } from "./sources.ts";
@@ -48,6 +49,9 @@ export interface Checkpoints {
 	/** Makes all durable that can be, and tries nothing again. */
 	close(): Promise<void>;
 }
+
+/** No volume has this change count: it counts as changed. */
+const neverCounted = -1;
 
 export async function createCheckpoints(options: CheckpointsOptions): Promise<Checkpoints> {
 	const { snapshots, log } = options;
@@ -100,7 +104,10 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			const isHere = (id: CheckpointId) => present.get(id.projectId)?.has(snapshotOf(id).name) === true;
 			for (const [projectId, kept] of durable) {
 				const base = kept.base && isHere(kept.base.id) ? kept.base : null;
-				durable.set(projectId, { ...kept, base, hasSnapshot: isHere(kept) });
+				// The clock was set back: nothing is known until the next one, which is due.
+				const isToCome = kept.upTo !== null && Date.parse(kept.upTo) > Date.now();
+				const known = isToCome ? { ...kept, upTo: null, changes: neverCounted } : kept;
+				durable.set(projectId, { ...known, base, hasSnapshot: isHere(kept) });
 			}
 			await state.removeUnkept(namesIn(present));
 		},
@@ -131,10 +138,13 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 
 		restore: createSources({ ...options, state, inTurn }),
 
-		durability: (projectId) => ({
-			upTo: durable.get(projectId)?.upTo ?? null,
-			problem: problems.get(projectId) ?? null,
-		}),
+		durability(projectId) {
+			const moment = state.moments.get(projectId);
+			return {
+				upTo: moment ? promisedTime(moment) : (durable.get(projectId)?.upTo ?? null),
+				problem: problems.get(projectId) ?? null,
+			};
+		},
 
 		async storeAnew(projectIds) {
 			await inTurn(async () => {
@@ -155,6 +165,7 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 				const { snapshots: present } = await snapshots.survey();
 				const useless = [...snapshotsOf(durable.get(projectId)), ...namesIn(present, projectId)];
 				problems.delete(projectId);
+				state.moments.delete(projectId);
 				if (durable.delete(projectId)) await state.save();
 				await state.removeUnkept(useless);
 			});

@@ -2,6 +2,7 @@ import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
 import { createBackoff, type Logger } from "@repldock/service";
 import type { SnapshotName, SnapshotSurvey, Snapshots } from "../host.ts";
 import { extendChain, isBaseFrom } from "./chain.ts";
+import { promisedTime } from "./moment.ts";
 import { type CheckpointState, snapshotsOf } from "./state.ts";
 import { canCompact, createTaker, type Taken, type TakeParts } from "./take.ts";
 import { type Uploaded, upload } from "./upload.ts";
@@ -22,6 +23,11 @@ export interface RoundParts extends Pick<TakeParts, "placement" | "writeDocument
 	retry?: { firstMs: number; mostMs: number };
 	/** Aborts what is being stored. */
 	signal: AbortSignal;
+}
+
+function localProblem(error: unknown): string {
+	const isFull = error instanceof Error && /ENOSPC|No space left/.test(error.message);
+	return isFull ? "The server's disk is full. Your operator has to make room." : "The server could not store it.";
 }
 
 const retryTimes = { firstMs: 1_000, mostMs: 60_000 };
@@ -47,7 +53,7 @@ export function createRounds(parts: RoundParts) {
 
 	function failed(projectId: string, wished: readonly Wish[], error: unknown) {
 		log.error({ err: error, projectId }, "a checkpoint failed; it is tried again");
-		const why = error instanceof ObjectStoreError ? error.message : "The server could not store it.";
+		const why = error instanceof ObjectStoreError ? error.message : localProblem(error);
 		if (problems.get(projectId) !== why) {
 			problems.set(projectId, why);
 			parts.onDurability(projectId);
@@ -97,7 +103,7 @@ export function createRounds(parts: RoundParts) {
 			const useless: SnapshotName[] = [];
 			const { done, storeFailed } = await bring(taken, nodeId, useless);
 			for (const { one, uploaded } of done) {
-				const { projectId, generation, sequence, takenAt, bytes } = uploaded.checkpoint;
+				const { projectId, generation, sequence, bytes } = uploaded.checkpoint;
 				const before = durable.get(projectId);
 				useless.push(...snapshotsOf(before));
 				const changes = counted.snapshots.get(projectId)?.get(one.pending.snapshot.name);
@@ -105,9 +111,10 @@ export function createRounds(parts: RoundParts) {
 				const chain = extendChain(one.base?.chain ?? null, bytes);
 				const isNewBase = chain.increments === 0 || (one.compacts && isBaseFrom(chain, bytes));
 				resting.delete(projectId);
+				if (one.written) state.moments.set(projectId, one.moment);
 				durable.set(projectId, {
 					...id,
-					upTo: one.written ? takenAt : (before?.upTo ?? null),
+					upTo: one.written ? promisedTime(one.moment) : (before?.upTo ?? null),
 					changes: changes ?? 0,
 					chain,
 					base: isNewBase ? { id, chain } : (before?.base ?? null),

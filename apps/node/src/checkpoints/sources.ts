@@ -67,6 +67,7 @@ export function createSources(parts: SourceParts) {
 			} else {
 				durable.set(projectId, await restoreVolume(parts, placement, await chainOf(placement)));
 			}
+			state.moments.delete(projectId);
 			await state.save();
 		});
 	}

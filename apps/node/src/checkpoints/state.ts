@@ -1,5 +1,6 @@
 import type { Checkpoint, CheckpointId } from "@repldock/protocol";
 import type { SnapshotName, Snapshots } from "../host.ts";
+import type { Moment } from "./moment.ts";
 import { createReports } from "./reports.ts";
 import { type Durable, readCheckpoints, writeCheckpoints } from "./state-file.ts";
 
@@ -7,6 +8,8 @@ import { type Durable, readCheckpoints, writeCheckpoints } from "./state-file.ts
 export interface CheckpointState {
 	/** The latest durable checkpoint by project. */
 	durable: Map<string, Durable>;
+	/** When these were taken; those of an earlier agent are known by the clock's time alone. */
+	moments: Map<string, Moment>;
 	/** Why a project's latest work is not durable, in a sentence. */
 	problems: Map<string, string>;
 	reports: ReturnType<typeof createReports>;
@@ -41,6 +44,7 @@ export async function openState(options: {
 
 	return {
 		durable,
+		moments: new Map(),
 		problems: new Map(),
 		reports,
 

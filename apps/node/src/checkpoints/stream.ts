@@ -109,9 +109,11 @@ export async function receiveCheckpoint(
 	try {
 		await snapshots.receive(projectId, unpacked, isFull ? ["zstd", "--quiet", "--decompress", "--stdout"] : undefined);
 	} catch (error) {
-		// Bytes that are not those that were stored make no sense to whoever reads them: the sum tells why.
+		// Bytes that are not those that were stored make no sense to whoever reads them: then the store's error tells why.
 		stored.destroy();
-		await piped;
+		await piped.catch((cause: unknown) => {
+			if (cause instanceof ObjectStoreError) throw cause;
+		});
 		throw error;
 	}
 	await piped;

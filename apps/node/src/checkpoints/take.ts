@@ -1,6 +1,7 @@
 import type { CheckpointId, DesiredPlacement } from "@repldock/protocol";
 import type { Snapshots } from "../host.ts";
 import { type Chain, isCompactionDue, isFullDue } from "./chain.ts";
+import { type Moment, thisMoment } from "./moment.ts";
 import { factsOf } from "./project-facts.ts";
 import { type CheckpointState, snapshotOf } from "./state.ts";
 import type { Durable } from "./state-file.ts";
@@ -16,6 +17,7 @@ export interface Base {
 /** A snapshot that was taken to be made durable. */
 export interface Taken {
 	pending: Pending;
+	moment: Moment;
 	/** What it builds on; null when it is full. */
 	base: Base | null;
 	/** Whether it takes the place of many increments. */
@@ -47,9 +49,12 @@ export function createTaker(parts: TakeParts) {
 	const { snapshots, state, wishes, resting } = parts;
 	let lastSequence = 0;
 
-	/** By the clock, so that it rises even if this node has lost its memory. */
-	function nextSequence(nowMs: number): number {
-		lastSequence = Math.max(lastSequence + 1, nowMs);
+	/**
+	 * By the clock, so that it rises even if this node has lost its memory; after the project's last one, also when the clock
+	 * was put back.
+	 */
+	function nextSequence(nowMs: number, before: number): number {
+		lastSequence = Math.max(lastSequence + 1, nowMs, before + 1);
 		return lastSequence;
 	}
 
@@ -59,15 +64,16 @@ export function createTaker(parts: TakeParts) {
 		const own = before?.projectId === projectId ? before : null;
 		const generation = placement?.generation ?? own?.generation;
 		if (generation === undefined || placement?.want === "purged") return null;
-		const nowMs = Date.now();
+		const moment = thisMoment();
 		const written = await parts.writeDocuments(projectId);
 		const wish = foremost(wished);
-		const id = { projectId, generation, sequence: nextSequence(nowMs) };
+		const id = { projectId, generation, sequence: nextSequence(moment.wallMs, own?.sequence ?? 0) };
 		const snapshot = snapshotOf(id);
 		await snapshots.take(projectId, snapshot.name);
 		const compacts = resting.has(projectId) && canCompact(before);
 		const base = compacts ? before.base : baseOf(before);
 		return {
+			moment,
 			written,
 			wished,
 			base,
@@ -81,7 +87,7 @@ export function createTaker(parts: TakeParts) {
 					parent: base?.id ?? null,
 					kind: wish?.kind ?? "change",
 					name: wish?.name ?? null,
-					takenAt: new Date(nowMs).toISOString(),
+					takenAt: new Date(moment.wallMs).toISOString(),
 				},
 			},
 		};

@@ -39,7 +39,8 @@ export async function upload(
 	signal: AbortSignal,
 ): Promise<void> {
 	const queue = [...work];
-	const packedAtMs = Date.now();
+	// Rises from one call to the next even if the clock is set back, so that no object takes another's place.
+	const packedAtMs = Math.max(...work.map(({ checkpoint }) => checkpoint.sequence));
 	let packs = 0;
 	let pack: { pending: Pending; bytes: Buffer }[] = [];
 	let packBytes = 0;

@@ -87,7 +87,8 @@ export function createSnapshots(mountPoint: string, directoryName = ".checkpoint
 		},
 
 		async receive(projectId, stream, through) {
-			await receiving(["btrfs", "receive", "--quiet", "-e", await makeDirectory(projectId)], stream, through);
+			// To the end of what it is given: one that stops at the end mark (`-e`) closes its input before we do, at times.
+			await receiving(["btrfs", "receive", "--quiet", await makeDirectory(projectId)], stream, through);
 		},
 	};
 }

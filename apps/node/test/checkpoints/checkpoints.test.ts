@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { countOperations, ObjectStoreError, readIndex } from "@repldock/objects";
 import { type Checkpoint, type CheckpointId, PackEntry, type ScrubQuestion } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
@@ -212,6 +213,48 @@ test("an agent that died goes on with what is durable, and clears away what is n
 	expect(cluster.chainOf(id)).toHaveLength(1);
 	await one.checkpoints.forget(id);
 	expect(await snapshotsOf(one, id)).toEqual([]);
+});
+
+test("a clock that is set back neither hides later checkpoints behind earlier ones nor promises what is to come", async () => {
+	const { id, path } = await makeProject();
+	const clock = vi.spyOn(Date, "now");
+	const realNow = () => performance.timeOrigin + performance.now();
+	const hour = 60 * 60 * 1000;
+	try {
+		clock.mockImplementation(() => Math.floor(realNow() + hour));
+		await one.checkpoints.round();
+		await one.restart();
+		clock.mockImplementation(() => Math.floor(realNow()));
+		// Known only by a time that has not come.
+		await one.restart();
+		expect(one.checkpoints.durability(id).upTo).toBeNull();
+		await writeFile(join(path, "main.py"), "later");
+		await one.checkpoints.round();
+		const [full, next] = cluster.chainOf(id);
+		expect(next?.parent?.sequence).toBe(full?.sequence);
+		expect(next?.sequence).toBeGreaterThan(full?.sequence ?? 0);
+		expect(next?.key).not.toBe(full?.key);
+		expect(Date.parse(one.checkpoints.durability(id).upTo ?? "")).toBeLessThanOrEqual(Date.now());
+		clock.mockImplementation(() => Math.floor(realNow() - hour));
+		expect(Date.parse(one.checkpoints.durability(id).upTo ?? "")).toBeLessThanOrEqual(Date.now());
+	} finally {
+		clock.mockRestore();
+	}
+});
+
+test("a checkpoint whose bytes come slowly to their end is received whole", async () => {
+	const { id } = await makeProject();
+	await one.snapshots.take(id, "1.1");
+	const sent = Buffer.concat(await one.snapshots.send({ projectId: id, name: "1.1" }, null).output.toArray());
+	async function* slowly() {
+		yield sent;
+		await delay(500);
+	}
+	await two.snapshots.receive(id, Readable.from(slowly()));
+	expect(await readdir(two.snapshots.path(id, "1.1"))).toEqual(["main.py"]);
+	await two.snapshots.remove([{ projectId: id, name: "1.1" }]);
+	await expect(two.snapshots.receive(id, Readable.from([sent.subarray(0, -1)]))).rejects.toThrow();
+	await Promise.all([one, two].map(({ snapshots }) => snapshots.remove([{ projectId: id, name: "1.1" }])));
 });
 
 test("only old objects that no manifest names are removed, and none while the site cannot say which", async () => {

@@ -25,7 +25,7 @@ export interface CheckpointNode {
 }
 
 /** An object store and what a site would know, shared by nodes. */
-export async function startCluster() {
+export async function startCluster({ volumeBytes = 1024 * megabyte } = {}) {
 	const { directory, cleanup } = await makeScratch();
 	const folder = await openFolderStore(join(directory, "objects"));
 	const faulty: { store: ObjectStore } = { store: folder };
@@ -87,7 +87,7 @@ export async function startCluster() {
 
 	async function startNode(name: string, owner = { uid: 300_000, gid: 300_001 }): Promise<CheckpointNode> {
 		const mountPoint = join(directory, name);
-		const place: VolumeStore = { kind: "image", file: join(directory, `${name}.img`), bytes: 1024 * megabyte };
+		const place: VolumeStore = { kind: "image", file: join(directory, `${name}.img`), bytes: volumeBytes };
 		await mountVolumes(place, mountPoint);
 		cleanup.push(name, () => unmountVolumes(place, mountPoint));
 		const nodeId = randomUUID();

@@ -103,13 +103,16 @@ export async function startDocumentRig(): Promise<DocumentRig> {
 	};
 }
 
+/** What a page uses of a document store, which may be in another process. */
+export type RemoteDocuments = Pick<DocumentStore, "open" | "receive" | "leave">;
+
 /** A page with one document, as the editor in the browser keeps it: its Yjs state outlives connections. */
 export interface Page {
 	readonly doc: Y.Doc;
 	text(): string;
 	readonly events: WorkspaceEvent[];
 	/** Opens the document at the store and exchanges what either side lacks. */
-	connect(store: DocumentStore, path: string): Promise<void>;
+	connect(store: RemoteDocuments, path: string): Promise<void>;
 	/** Sends a frame as it is. */
 	send(frame: Uint8Array): void;
 	disconnect(): void;
@@ -133,7 +136,7 @@ export interface Page {
 export function createPage(name = "Ada", canEdit = true): Page {
 	let doc = new Y.Doc();
 	let epoch: string | null = null;
-	let store: DocumentStore | null = null;
+	let store: RemoteDocuments | null = null;
 	/** The present socket; what earlier ones still get is not heard. */
 	let connection: DocumentClient | null = null;
 	let number = 0;
@@ -270,4 +273,14 @@ export function createPage(name = "Ada", canEdit = true): Page {
 function coversAll(saved: Uint8Array, wanted: Uint8Array): boolean {
 	const have = Y.decodeStateVector(saved);
 	return [...Y.decodeStateVector(wanted)].every(([client, clock]) => (have.get(client) ?? 0) >= clock);
+}
+
+/** How many changes of one client are in a state vector. */
+export function clockIn(stateVector: Uint8Array, clientId: number): number {
+	return Y.decodeStateVector(stateVector).get(clientId) ?? 0;
+}
+
+/** How many changes of its own a page has made. */
+export function ownClock({ doc }: Page): number {
+	return clockIn(Y.encodeStateVector(doc), doc.clientID);
 }

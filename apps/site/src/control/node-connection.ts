@@ -55,6 +55,8 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 	let lastDesired: string | undefined;
 	let routeDifference: ReturnType<typeof createRouteDifference> | undefined;
 	let queue = Promise.resolve();
+	/** What comes behind a message that could not be handled may build on it: it is said again with the rest. */
+	let failed = false;
 	let watchdog = setTimeout(giveUp, heartbeatEveryMs);
 
 	function giveUp() {
@@ -67,6 +69,7 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 	}
 
 	function fail(error: unknown) {
+		failed = true;
 		log.error({ err: error }, "control socket failed");
 		socket.close(1011, "The site could not handle this; dial in again.");
 	}
@@ -126,7 +129,7 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 			log.warn("node sent a message that makes no sense");
 			return socket.close(1008, "This is no message of the protocol.");
 		}
-		queue = queue.then(() => handle(message)).catch(fail);
+		queue = queue.then(() => (failed ? undefined : handle(message))).catch(fail);
 	}
 
 	socket.on("message", receive);

@@ -1,9 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chownSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 
 /** A real PostgreSQL of the test's own: a throw-away directory, a unix socket, no TCP port. */
@@ -14,6 +16,8 @@ export interface Cluster {
 	query(database: string, text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
 	/** Ends all connections to a database at once, as a restart of PostgreSQL would. */
 	dropConnections(database: string): Promise<void>;
+	/** kill -9, and a new server on what the old one left. */
+	crash(): Promise<void>;
 	stop(): Promise<void>;
 }
 
@@ -48,11 +52,13 @@ export async function startCluster(): Promise<Cluster> {
 	execFileSync(join(programs, "initdb"), initdbArguments, { ...user, cwd: directory, stdio: "pipe" });
 
 	const settings = ["listen_addresses=", `unix_socket_directories=${directory}`, "fsync=off", "max_connections=200"];
-	const server = spawn(join(programs, "postgres"), ["-D", data, ...settings.flatMap((setting) => ["-c", setting])], {
-		...user,
-		cwd: directory,
-		stdio: ["ignore", "ignore", "pipe"],
-	});
+	const start = () =>
+		spawn(join(programs, "postgres"), ["-D", data, ...settings.flatMap((setting) => ["-c", setting])], {
+			...user,
+			cwd: directory,
+			stdio: ["ignore", "ignore", "pipe"],
+		});
+	let server = start();
 	await ready(server);
 
 	async function query(database: string, text: string, values: unknown[] = []) {
@@ -73,6 +79,22 @@ export async function startCluster(): Promise<Cluster> {
 		query,
 		async dropConnections(database) {
 			await query("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", [database]);
+		},
+		async crash() {
+			const ended = once(server, "exit");
+			server.kill("SIGKILL");
+			await ended;
+			// Connections' own processes notice a moment later, and until then a new server refuses the directory.
+			const giveUp = AbortSignal.timeout(20_000);
+			for (;;) {
+				server = start();
+				try {
+					return await ready(server);
+				} catch (error) {
+					if (giveUp.aborted) throw error;
+					await delay(20);
+				}
+			}
 		},
 		async stop() {
 			const ended = new Promise((resolve) => server.once("exit", resolve));

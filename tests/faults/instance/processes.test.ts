@@ -1,0 +1,119 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { runCommand } from "@repldock/service";
+import { expect, inject, test } from "vitest";
+import { repldock } from "../../support/instance.ts";
+import { eventually } from "../../support/wait.ts";
+import { WorkspaceClient } from "../../support/workspace-client.ts";
+import { openProject, site } from "../../support/world.ts";
+import { expectKeystrokes } from "../support/checks.ts";
+import { type Random, roundsTimeoutMs, runRounds } from "../support/rounds.ts";
+import { openConnection } from "../support/socket-connection.ts";
+import { createTypist } from "../support/typist.ts";
+
+/** Says each number once it is on disk. */
+const program = `import os
+out = os.open("numbers.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+n = 0
+while True:
+    n += 1
+    os.write(out, b"%d\\n" % n)
+    os.fsync(out)
+    print("number", n, flush=True)
+`;
+
+const victims = ["agent", "engine", "containerd", "edge", "postgres", "site"] as const;
+
+interface Service {
+	name: string;
+	pid: number | null;
+	state: string;
+}
+
+async function services(): Promise<Service[]> {
+	const output = await repldock(["status", "--json", "--data", inject("instance").data]);
+	return (JSON.parse(output) as { services: Service[] }).services;
+}
+
+async function kill(name: string) {
+	const pid = (await services()).find((service) => service.name === name)?.pid;
+	if (pid) process.kill(pid, "SIGKILL");
+}
+
+test(
+	"kill -9 of any program of a running instance: what was saved, fsynced or durable is there, and all of it comes back",
+	async () => {
+		const { project, workspace } = await openProject("python");
+		await workspace.write("notes.txt", "");
+		await workspace.write("main.py", program);
+		const typist = createTypist("notes.txt");
+		let connection = await openConnection(workspace);
+		await typist.connect(connection);
+		const console = await workspace.attach("console");
+		await workspace.run();
+		await eventually("the first number", () => /number 1\r?\n/.test(console.text));
+
+		/** What the program was told by fsync, as far as its words came through to us. */
+		const written = () => Math.max(0, ...[...console.text.matchAll(/number (\d+)\r?\n/g)].map(([, n]) => Number(n)));
+
+		async function reconnect() {
+			connection = await eventually("the events socket", () => openConnection(workspace).catch(() => null));
+			await typist.connect(connection);
+		}
+
+		async function round(random: Random) {
+			const stop = new AbortController();
+			const typing = typist.type(random, stop.signal);
+			const numbersBefore = written();
+			try {
+				await eventually("more numbers", () => written() > numbersBefore + random.int(1, 40));
+				for (let times = random.int(1, 2); times > 0; times -= 1) await kill(random.pick(victims));
+				const fsynced = written();
+				const saved = typist.saved();
+				await eventually(
+					"all programs",
+					async () => (await services()).every(({ state }) => state === "running"),
+					90_000,
+				);
+				const text = await eventually("the files", () => workspace.read("notes.txt").catch(() => null), 60_000);
+				expectKeystrokes(text, saved, "saved, but not in the file");
+				const numbers = await workspace.read("numbers.txt");
+				expect(numbers.split("\n")).toEqual(expect.arrayContaining([String(fsynced)]));
+				// A socket through a killed edge or agent is gone; pages connect anew.
+				typist.lose();
+				await reconnect();
+			} finally {
+				stop.abort();
+				await typing;
+			}
+			await typist.untilSaved();
+			expectKeystrokes(await workspace.read("notes.txt"), typist.all(), "typed, but not in the file");
+		}
+
+		await runRounds("kill -9 of any program of an instance", { short: 1, long: 25 }, round);
+
+		const finishedAtMs = Date.now();
+		await workspace.stop();
+		await eventually("the last durable checkpoint", async () => {
+			const { upTo } = (await workspace.currentState()).durability;
+			return upTo !== null && Date.parse(upTo) > finishedAtMs;
+		});
+		const [notes, numbers] = await Promise.all([workspace.read("notes.txt"), workspace.read("numbers.txt")]);
+		console.close();
+		typist.lose();
+		await site().stop(project.id);
+		await eventually("the end of the container", async () => (await site().project(project.id)).state === "stopped");
+
+		// The node loses its disk: all comes from the object store.
+		const { data } = inject("instance");
+		await runCommand("btrfs", ["subvolume", "delete", join(data, "volumes", project.id)]);
+		await rm(join(data, "checkpoints.json"));
+		await repldock(["restart", "agent", "--data", data]);
+		const restored = await eventually("the project", () => WorkspaceClient.open(site(), project.id).catch(() => null));
+		expectKeystrokes(await restored.read("notes.txt"), typist.durable(), "durable, but not restored");
+		expect(await restored.read("notes.txt")).toBe(notes);
+		expect(await restored.read("numbers.txt")).toBe(numbers);
+		restored.close();
+	},
+	roundsTimeoutMs,
+);

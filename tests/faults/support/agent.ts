@@ -1,0 +1,181 @@
+/**
+ * The storage half of an agent as a process of its own, to be killed at any moment: volumes, documents, checkpoints and
+ * the control socket are the real ones. It has no containers, no gateway and no edge, so that a round takes a second.
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { openS3Store } from "@repldock/objects";
+import type { DesiredPlacement } from "@repldock/protocol";
+import { createLog } from "@repldock/service";
+import { createCheckpoints } from "../../../apps/node/src/checkpoints/checkpoints.ts";
+import { type ControlClient, connectControl } from "../../../apps/node/src/control/client.ts";
+import { createManifestQuestions } from "../../../apps/node/src/control/manifests.ts";
+import { openProjectFiles } from "../../../apps/node/src/host/files/project-files.ts";
+import { createSnapshots } from "../../../apps/node/src/host/snapshots.ts";
+import { createVolumes } from "../../../apps/node/src/host/volumes.ts";
+import { createDirectoryWatcher } from "../../../apps/node/src/workspace/directory-watcher.ts";
+import type { DocumentClient } from "../../../apps/node/src/workspace/documents/document-client.ts";
+import { holdsUnsavedEdits } from "../../../apps/node/src/workspace/documents/recovery.ts";
+import { createDocumentStore, type DocumentStore } from "../../../apps/node/src/workspace/documents/store.ts";
+import type { AgentCalls, AgentSettings, FromAgent, ToAgent } from "./agent-messages.ts";
+
+const settings = JSON.parse(process.argv[2] ?? "") as AgentSettings;
+const log = createLog(settings.name, process.env.REPLDOCK_TEST_LOG ?? "silent");
+const owner = { uid: 300_000, gid: 300_000 };
+
+// The kernel's clock is the whole machine's: a wrong one is this process's own.
+const realNow = Date.now;
+let clockAheadMs = settings.clockAheadMs;
+Date.now = () => realNow() + clockAheadMs;
+
+const tell = (message: FromAgent) => void process.send?.(message);
+
+let listens = true;
+let nodeId: string | null = null;
+let placements = new Map<string, DesiredPlacement>();
+let control: ControlClient | undefined;
+const stores = new Map<string, DocumentStore>();
+const clients = new Map<number, DocumentClient>();
+
+const store = openS3Store(settings.store);
+const volumes = createVolumes({ mountPoint: settings.mountPoint, owner });
+await volumes.reclaim();
+const documentsDirectory = join(settings.directory, "documents");
+await mkdir(documentsDirectory, { recursive: true });
+const site = { siteUrl: settings.siteUrl, nodeToken: settings.nodeToken };
+const manifests = createManifestQuestions(site);
+const checkpoints = await createCheckpoints({
+	store,
+	snapshots: createSnapshots(settings.mountPoint),
+	volumes,
+	stateFile: join(settings.directory, "checkpoints.json"),
+	nodeId: () => nodeId,
+	placement: (projectId) => placements.get(projectId),
+	async writeDocuments(projectId) {
+		const open = stores.get(projectId);
+		if (open) return open.saveAll();
+		return !(await holdsUnsavedEdits(join(documentsDirectory, projectId)));
+	},
+	manifest: manifests.manifest,
+	report: (durable) => control?.reportCheckpoints(durable),
+	onDurability: (projectId) =>
+		tell({ type: "durability", projectId, durability: checkpoints.durability(projectId), atMs: Date.now() }),
+	log,
+	retry: { firstMs: 20, mostMs: 100 },
+});
+await checkpoints.recover();
+for (const projectId of await volumes.list()) {
+	if (await holdsUnsavedEdits(join(documentsDirectory, projectId))) await documentsOf(projectId).recover();
+}
+
+function documentsOf(projectId: string): DocumentStore {
+	const present = stores.get(projectId);
+	if (present) return present;
+	const files = openProjectFiles(volumes.path(projectId), owner);
+	const opened = createDocumentStore({
+		files,
+		directory: join(documentsDirectory, projectId),
+		log,
+		onDirectories: () => watcher.watch(opened.directories()),
+		onSettled: () => undefined,
+		onEntryChanged: () => undefined,
+	});
+	const watcher = createDirectoryWatcher({ files, log, onChange: opened.directoryChanged });
+	stores.set(projectId, opened);
+	return opened;
+}
+
+function clientOf(client: number): DocumentClient {
+	const present = clients.get(client);
+	if (present) return present;
+	const made: DocumentClient = {
+		name: `page ${client}`,
+		canEdit: true,
+		send: (event) => tell({ type: "page", client, event, atMs: Date.now() }),
+		sendFrame: (bytes) => tell({ type: "pageFrame", client, bytes }),
+	};
+	clients.set(client, made);
+	return made;
+}
+
+async function placed(projectId: string): Promise<DesiredPlacement> {
+	for (;;) {
+		const placement = placements.get(projectId);
+		if (placement) return placement;
+		await delay(5);
+	}
+}
+
+const round = () => checkpoints.round().catch((error: unknown) => log.error({ err: error }, "a round failed"));
+
+const calls: { [Name in keyof AgentCalls]: (argument: Parameters<AgentCalls[Name]>[0]) => Promise<unknown> } = {
+	async ensureVolume({ projectId }) {
+		const placement = await placed(projectId);
+		const isRestored = placement.stored && !(await volumes.exists(projectId));
+		if (placement.stored) await checkpoints.restore(placement);
+		const template = join(settings.templatesDirectory, placement.template);
+		await volumes.create(projectId, template, placement.limits.diskBytes);
+		return isRestored;
+	},
+	openDocument: ({ projectId, client, path }) => documentsOf(projectId).open(clientOf(client), path),
+	frame: async ({ projectId, client, bytes }) => documentsOf(projectId).receive(clientOf(client), bytes),
+	leave: async ({ projectId, client }) => documentsOf(projectId).leave(clientOf(client)),
+	save: ({ projectId, name }) => checkpoints.save(projectId, "named", name),
+	async settle({ projectId }) {
+		await checkpoints.save(projectId, "named", "settled");
+		for (;;) {
+			const { problem } = checkpoints.durability(projectId);
+			if (problem === null && checkpoints.reports.unreported().length === 0) return;
+			await round();
+			await delay(10);
+		}
+	},
+	async forget({ projectId }) {
+		await stores.get(projectId)?.dispose();
+		stores.delete(projectId);
+		placements.delete(projectId);
+		await volumes.remove(projectId);
+		await checkpoints.forget(projectId);
+	},
+	async setClock({ aheadMs }) {
+		clockAheadMs = aheadMs;
+	},
+	async stopListening() {
+		listens = false;
+	},
+};
+
+process.on("message", ({ call, name, argument }: ToAgent) => {
+	(calls[name] as (argument: unknown) => Promise<unknown>)(argument).then(
+		(result) => tell({ type: "reply", call, ...(typeof result === "boolean" ? { result } : {}) }),
+		(error: unknown) => tell({ type: "reply", call, problem: error instanceof Error ? error.message : String(error) }),
+	);
+});
+// The test is gone: nothing of it may stay.
+process.on("disconnect", () => process.exit(1));
+
+control = connectControl({
+	...site,
+	name: settings.name,
+	gatewayUrl: "http://node.localhost:8080",
+	edgeAddress: "",
+	edgeTlsPort: null,
+	slots: 1_000,
+	observed: () => [],
+	onWelcome(welcome) {
+		nodeId = welcome.nodeId;
+		checkpoints.reports.tellAgain();
+		tell({ type: "ready", nodeId });
+	},
+	onDesired(desired) {
+		if (listens) placements = new Map(desired.map((placement) => [placement.projectId, placement]));
+	},
+	onRoutes: () => undefined,
+	onTrafficKept: () => undefined,
+	onAlertsKept: () => undefined,
+	onCheckpointsRecorded: (recorded, orphaned) => void checkpoints.reports.recorded(recorded, orphaned),
+	log,
+});
+
+setInterval(() => void round(), settings.checkpointEveryMs);
