@@ -6,11 +6,7 @@ import { bold, dim, green, print, red, say, table, yellow } from "../text.ts";
 /** `status`: what runs. Exits with 1 when the instance is not up, so that scripts can ask. */
 export async function status(settings: Settings): Promise<number> {
 	const instance = await readStatus(settings.run);
-	const storage = instance?.phase === "running" ? await readStorage(settings).catch(() => null) : null;
-	if (settings.json)
-		print(
-			JSON.stringify(instance ? { ...instance, storage } : { phase: "stopped", data: settings.data, services: [] }),
-		);
+	if (settings.json) print(JSON.stringify(instance ?? { phase: "stopped", data: settings.data, services: [] }));
 	if (!instance) {
 		if (!settings.json) say(`Repldock does not run (${settings.data}). Start it with: ./repldock up`);
 		return 1;
@@ -31,11 +27,14 @@ export async function status(settings: Settings): Promise<number> {
 				]),
 			]),
 		);
+		if (instance.phase !== "running") return 1;
+		// For people alone: programs that ask for the services ask often, and `doctor --json` has this too.
+		const storage = await readStorage(settings).catch(() => null);
 		if (storage) {
 			print();
 			const marks = { ok: dim("·"), warning: yellow("!"), wrong: red("✗") };
 			for (const { name, state, detail } of storageFindings(storage)) print(`${marks[state]} ${name}: ${detail}`);
-		} else if (instance.phase === "running") {
+		} else {
 			print(dim("  how storing stands cannot be said now: ./repldock doctor"));
 		}
 	}
