@@ -46,9 +46,12 @@ export function createTaker(parts: TakeParts) {
 	const { snapshots, state, wishes, resting } = parts;
 	let lastSequence = 0;
 
-	/** By the clock, so that it rises even if this node has lost its memory. */
-	function nextSequence(nowMs: number): number {
-		lastSequence = Math.max(lastSequence + 1, nowMs);
+	/**
+	 * By the clock, so that it rises even if this node has lost its memory; after the project's last one, also when the clock
+	 * was put back.
+	 */
+	function nextSequence(nowMs: number, before: number): number {
+		lastSequence = Math.max(lastSequence + 1, nowMs, before + 1);
 		return lastSequence;
 	}
 
@@ -61,7 +64,7 @@ export function createTaker(parts: TakeParts) {
 		const nowMs = Date.now();
 		const written = await parts.writeDocuments(projectId);
 		const wish = foremost(wished);
-		const id = { projectId, generation, sequence: nextSequence(nowMs) };
+		const id = { projectId, generation, sequence: nextSequence(nowMs, own?.sequence ?? 0) };
 		const snapshot = snapshotOf(id);
 		await snapshots.take(projectId, snapshot.name);
 		const compacts = resting.has(projectId) && canCompact(before);
