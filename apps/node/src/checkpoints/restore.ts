@@ -41,7 +41,8 @@ export async function restoreVolume(
 		await state.removeUnkept(missing.map(snapshotOf));
 		throw lost(error);
 	}
-	const changes = await changesOf(snapshots, projectId);
+	// A fork gets a checkpoint of its own soon: the objects alone then tell that it is there.
+	const changes = last.projectId === projectId ? await changesOf(snapshots, projectId) : 0;
 	log.info({ projectId, checkpoints: missing.length, tookMs: performance.now() - startedAtMs }, "project restored");
 	return {
 		projectId: last.projectId,

@@ -334,6 +334,16 @@ test("what the site could not be told for two weeks is told no more: a full chec
 	}
 });
 
+test("a clock that was put back keeps no later checkpoint from being the latest, also after the agent was started anew", async () => {
+	const { id, path } = await makeProject();
+	vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
+	await one.checkpoints.round().finally(() => vi.useRealTimers());
+	await one.restart();
+	await writeFile(join(path, "later"), "later");
+	await one.checkpoints.round();
+	expect(cluster.chainOf(id)).toHaveLength(2);
+});
+
 test("a project that comes to rest is restored from few objects, whatever its chain was; at most one small object is written for that", async () => {
 	const { id, path } = await makeProject();
 	await writeFile(join(path, "large"), randomBytes(2 * 1024 * 1024));

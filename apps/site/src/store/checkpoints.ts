@@ -95,8 +95,11 @@ export async function moveForward(
 	return (result.numAffectedRows ?? 0n) > 0n;
 }
 
-/** It stays until this transaction ends. */
-async function isRecorded(database: Database, { projectId, generation, sequence }: CheckpointId): Promise<boolean> {
+/** Whether this checkpoint is there. It stays until the transaction ends. */
+export async function isRecorded(
+	database: Database,
+	{ projectId, generation, sequence }: CheckpointId,
+): Promise<boolean> {
 	const { rows } = await sql`
 		SELECT FROM checkpoints WHERE (project_id, generation, sequence) = (${projectId}, ${generation}, ${sequence})
 		FOR KEY SHARE`.execute(database);

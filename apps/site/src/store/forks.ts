@@ -1,5 +1,6 @@
-import type { Limits } from "@repldock/protocol";
+import { type Limits, RepldockError } from "@repldock/protocol";
 import { sql } from "kysely";
+import { isRecorded } from "./checkpoints.ts";
 import type { Database } from "./database.ts";
 import { insertProject } from "./projects.ts";
 
@@ -68,6 +69,7 @@ export interface NewFork {
  * it needs of the origin. What an administrator did to the origin's network is done to the fork too; domains, always-on
  * and raised limits stay with the origin.
  * @returns its id; undefined when the slug is taken.
+ * @throws RepldockError `not_found` when the checkpoint was thinned out since it was found.
  */
 export async function insertFork(database: Database, fork: NewFork): Promise<string | undefined> {
 	const { originId, ownerId, name, slug, template, limits, checkpoint, nodeId } = fork;
@@ -84,6 +86,10 @@ export async function insertFork(database: Database, fork: NewFork): Promise<str
 				network_restricted_at = origin.network_restricted_at
 			FROM projects AS origin WHERE projects.id = ${id} AND origin.id = ${originId}`.execute(transaction);
 		if (checkpoint) {
+			// From here on it cannot be thinned out.
+			if (!(await isRecorded(transaction, checkpoint))) {
+				throw new RepldockError("not_found", "What was to be forked changed in this moment. Try again.");
+			}
 			const { projectId: checkpointProjectId, generation, sequence } = checkpoint;
 			await transaction
 				.insertInto("durableCheckpoints")

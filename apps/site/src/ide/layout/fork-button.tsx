@@ -2,8 +2,6 @@ import type { Project } from "@repldock/protocol";
 import { Button, IconButton } from "@repldock/ui";
 import { GitFork } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
-import { useStore } from "../use-store.ts";
-import { useWorkspace } from "../workspace-context.ts";
 
 // Few visits to the editor want it: its code comes with the press.
 const ForkDialog = lazy(async () => {
@@ -11,20 +9,27 @@ const ForkDialog = lazy(async () => {
 	return { default: ForkDialog };
 });
 
-/** Begins a project of one's own with these files: for people who may only look it is the way to change anything. */
-export function ForkButton({ project }: { project: Project | null }) {
-	const { rights } = useWorkspace();
-	const mayEdit = useStore(rights) === "edit";
+/**
+ * Begins a project of one's own with these files.
+ * @param main for people who may only look: it stands in the place of Run, as their way to run or change anything.
+ */
+export function ForkButton({ project, main = false }: { project: Project | null; main?: boolean }) {
 	const [open, setOpen] = useState(false);
 	if (!project) return null;
 	return (
 		<>
-			{mayEdit ? (
-				<IconButton label="Fork" size="small" icon={<GitFork aria-hidden />} onClick={() => setOpen(true)} />
-			) : (
-				<Button size="small" variant="primary" icon={<GitFork aria-hidden />} onClick={() => setOpen(true)}>
+			{main ? (
+				<Button
+					size="small"
+					variant="primary"
+					className="ide-run"
+					icon={<GitFork aria-hidden />}
+					onClick={() => setOpen(true)}
+				>
 					Fork
 				</Button>
+			) : (
+				<IconButton label="Fork" size="small" icon={<GitFork aria-hidden />} onClick={() => setOpen(true)} />
 			)}
 			{open && (
 				<Suspense fallback={null}>

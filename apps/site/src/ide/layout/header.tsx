@@ -16,8 +16,9 @@ import { ThemeMenu } from "./theme-menu.tsx";
 const mostAvatars = 4;
 
 export function Header(props: { project: Project | null; siteUrl: string; onProject(project: Project): void }) {
-	const { state } = useWorkspace();
+	const { state, rights } = useWorkspace();
 	const workspace = useStore(state);
+	const mayOnlyLook = useStore(rights) === "view";
 	const { project } = props;
 	return (
 		<header className="ide-header">
@@ -33,10 +34,14 @@ export function Header(props: { project: Project | null; siteUrl: string; onProj
 				<DurableBadge />
 				<NetworkBadge />
 			</div>
-			<RunButton />
+			{mayOnlyLook ? <ForkButton project={project} main /> : <RunButton />}
 			<div className="ide-header-end">
 				<People people={workspace?.people ?? []} />
-				<ForkButton project={project} />
+				{!mayOnlyLook && (
+					<span className="ide-fork">
+						<ForkButton project={project} />
+					</span>
+				)}
 				<ExportMenu />
 				<DomainsButton />
 				<ThemeMenu />
