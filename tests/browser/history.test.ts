@@ -13,6 +13,8 @@ import { openProject } from "../support/world.ts";
 
 const folder = process.env.REPLDOCK_TEST_SCREENSHOTS;
 const wide = { width: 1440, height: 900 };
+/** Longer than any window is wide. */
+const longLine = `# ${"-".repeat(300)}\n`;
 const narrow = { width: 390, height: 844 };
 
 function historyOf(page: Page) {
@@ -53,14 +55,21 @@ async function look(page: Page, name: string): Promise<void> {
 	expect(
 		violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => [html, failureSummary])]),
 	).toEqual([]);
-	expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+	const tooWide = await page.evaluate(() =>
+		[...document.querySelectorAll("header, nav, .ide-history, .ide-history-pane, dialog")]
+			.filter(
+				(element) => element.getBoundingClientRect().right > innerWidth || element.scrollWidth > element.clientWidth,
+			)
+			.map((element) => element.className),
+	);
+	expect(tooWide).toEqual([]);
 }
 
 for (const colorScheme of ["light", "dark"] as const) {
 	test(`an owner saves a version, sees what changed, and takes a file and all files back and forth (${colorScheme})`, async () => {
 		const { project, workspace } = await openProject("bash");
 		await workspace.write("notes.txt", "of the first day\n");
-		await workspace.write("src/greet.sh", "echo one\necho two\n");
+		await workspace.write("src/greet.sh", `echo one\necho two\n${longLine}`);
 		const page = await openPage(undefined, { colorScheme });
 		const ide = await IdePage.open(page, project.id);
 		await ide.file("src").click();
@@ -71,7 +80,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 		await page.keyboard.press("Escape");
 		await history.waitFor({ state: "hidden" });
 
-		await ide.paste("src/greet.sh", "echo one\necho three\n");
+		await ide.paste("src/greet.sh", `echo one\necho three\n${longLine}`);
 		await ide.expectStatus("Saved");
 		await workspace.write("extra.txt", "new\n");
 		await workspace.remove("notes.txt");
@@ -93,9 +102,9 @@ for (const colorScheme of ["light", "dark"] as const) {
 		const fileBack = "“greet.sh” is as it was in “First day”";
 		await page.getByText(fileBack).waitFor();
 		await history.getByText("Not changed since.").waitFor();
-		expect(await workspace.read("src/greet.sh")).toBe("echo one\necho two\n");
+		expect(await workspace.read("src/greet.sh")).toBe(`echo one\necho two\n${longLine}`);
 		await undo(page, fileBack);
-		await soon(() => workspace.read("src/greet.sh")).toBe("echo one\necho three\n");
+		await soon(() => workspace.read("src/greet.sh")).toBe(`echo one\necho three\n${longLine}`);
 		await history.getByRole("button", { name: /^notes\.txt Removed/ }).click();
 		await history.getByText("Removed since: this is what it was.").waitFor();
 		await history.getByRole("button", { name: "Restore this file" }).click();
@@ -115,7 +124,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 		const allBack = "The project is as it was in “First day”";
 		await page.getByText(allBack).waitFor();
 		expect(await workspace.read("notes.txt")).toBe("of the first day\n");
-		expect(await workspace.read("src/greet.sh")).toBe("echo one\necho two\n");
+		expect(await workspace.read("src/greet.sh")).toBe(`echo one\necho two\n${longLine}`);
 		expect(await has(workspace, "extra.txt")).toBe(false);
 		await history
 			.getByRole("button", { name: /Before a restore/ })
@@ -123,7 +132,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 			.waitFor();
 		await undo(page, allBack);
 		await soon(() => has(workspace, "extra.txt")).toBe(true);
-		expect(await workspace.read("src/greet.sh")).toBe("echo one\necho three\n");
+		expect(await workspace.read("src/greet.sh")).toBe(`echo one\necho three\n${longLine}`);
 		expect(await has(workspace, "notes.txt")).toBe(false);
 
 		// One pane at a time, with the way back; what was chosen stays.
