@@ -135,6 +135,25 @@ test("a checkpoint that the site has not recorded yet is asked for again until i
 	expect(calls.length).toBe(asked);
 });
 
+test("a list that could not be read is asked for again by itself, until nobody looks any more", async () => {
+	vi.useFakeTimers();
+	onTestFinished(() => void vi.useRealTimers());
+	const { history, ids } = open();
+	answer = () => Promise.reject(new TypeError("Failed to fetch"));
+	const leave = history.follow();
+	await vi.advanceTimersByTimeAsync(0);
+	expect(history.state.get().problem).not.toBeNull();
+	answer = () => page(versions(1));
+	await vi.advanceTimersByTimeAsync(10_000);
+	expect(ids()).toEqual(["1.1"]);
+	expect(history.state.get().problem).toBeNull();
+	const asked = calls.length;
+	await vi.advanceTimersByTimeAsync(60_000);
+	expect(calls.length).toBe(asked);
+	leave();
+	expect(vi.getTimerCount()).toBe(0);
+});
+
 test("saving is shown until the node says that the version is durable", async () => {
 	const { history, ids } = open();
 	const durable = Promise.withResolvers<Answer>();

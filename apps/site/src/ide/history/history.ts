@@ -56,6 +56,9 @@ export type History = {
 const mostAttempts = 5;
 const attemptEveryMs = 1_000;
 
+/** How often a list that could not be read is asked for again, while somebody looks. */
+const retryEveryMs = 10_000;
+
 export function createHistory(
 	client: VersionClient,
 	workspace: Pick<Store<WorkspaceState | null>, "get" | "subscribe">,
@@ -143,11 +146,16 @@ export function createHistory(
 				change({ revision: state.get().revision + 1 });
 				if (now !== null) void catchUp(now);
 			});
+			const retry = setInterval(() => {
+				const { problem, loading } = state.get();
+				if (problem !== null && loading === null) void refresh();
+			}, retryEveryMs);
 			let ended = false;
 			return () => {
 				if (ended) return;
 				ended = true;
 				followers -= 1;
+				clearInterval(retry);
 				stop();
 			};
 		},
