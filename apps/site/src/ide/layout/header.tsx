@@ -7,6 +7,7 @@ import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
 import { DomainsButton } from "./domains-button.tsx";
 import { DurableBadge } from "./durable-badge.tsx";
+import { ForkButton } from "./fork-button.tsx";
 import { HistoryButton } from "./history-button.tsx";
 import { NetworkBadge } from "./network-badge.tsx";
 import { ProjectName } from "./project-name.tsx";
@@ -37,6 +38,7 @@ export function Header(props: { project: Project | null; siteUrl: string; onProj
 			<div className="ide-header-end">
 				<People people={workspace?.people ?? []} />
 				<HistoryButton />
+				<ForkButton project={project} />
 				<ExportMenu />
 				<DomainsButton />
 				<ThemeMenu />
