@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { CheckpointId, StoredCheckpoint } from "@repldock/protocol";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { findProjects } from "../src/domain/rebuild.ts";
+import { findChain } from "../src/store/checkpoints.ts";
 import { type Database, openDatabase } from "../src/store/database.ts";
 import { placeProject } from "../src/store/placements.ts";
 import { knowsAll, rebuildIndex } from "../src/store/rebuild.ts";
@@ -129,4 +130,28 @@ test("on a living database only what is missing is added: states move forward, a
 	await knowsAll(database);
 	await world.query("DELETE FROM projects WHERE id = $1", [id]);
 	expect(await rebuild([full, next, latest])).toEqual({ projects: 0, checkpoints: 0, moved: 0, deleted: 1 });
+});
+
+test("a fork comes back with what it builds on, whether its origin is found first, last, or was deleted for good", async () => {
+	await world.query("UPDATE object_index SET knows_since = now()");
+	const knownAt = Date.now();
+	for (const takenAt of [new Date(knownAt - 1e9), new Date(knownAt + 1e9)].map((time) => time.toISOString())) {
+		const [origin, fork] = [randomUUID(), randomUUID()];
+		const full = checkpoint(origin, 1, 10, null, { takenAt });
+		const edit = checkpoint(origin, 1, 20, full, { takenAt });
+		const later = checkpoint(origin, 1, 30, edit, { takenAt });
+		const first = checkpoint(fork, 1, 25, edit, { takenAt: new Date(knownAt - 1e9).toISOString() });
+		const second = checkpoint(fork, 1, 35, first);
+		await rebuild([second, first, later, edit, full]);
+		expect(await durable(fork)).toEqual({ generation: 1, sequence: 35 });
+		const isDeleted = Date.parse(takenAt) > knownAt;
+		expect(await durable(origin)).toEqual(isDeleted ? undefined : { generation: 1, sequence: 30 });
+		const chain = await findChain(database, fork);
+		expect(chain.map(({ projectId, sequence }) => [projectId, sequence])).toEqual([
+			[origin, 10],
+			[origin, 20],
+			[fork, 25],
+			[fork, 35],
+		]);
+	}
 });

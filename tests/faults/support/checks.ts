@@ -146,7 +146,7 @@ export async function expectNoLeaks(world: StorageWorld): Promise<void> {
 		olderThanMs: -century,
 		nowMs: Date.now() + century,
 		nodeId: "none",
-		unnamed: world.unnamed,
+		unnamed: async (keys) => ({ unnamed: await world.unnamed(keys), knowsSince: new Date(0).toISOString() }),
 		unreported: () => new Set(),
 		log,
 	});

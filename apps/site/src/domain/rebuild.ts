@@ -5,6 +5,8 @@ export interface FoundProject {
 	id: string;
 	/** Of its latest checkpoint that tells any. */
 	facts: ProjectFacts | undefined;
+	/** What it builds on of other projects, which may be gone: a fork of its origin's. Each after the one that it builds on. */
+	borrowed: readonly StoredCheckpoint[];
 	/** Those whose chain is whole, each after the one that it builds on. */
 	checkpoints: readonly FoundCheckpoint[];
 	/** Its present state. */
@@ -64,10 +66,29 @@ export function findProjects(stored: Iterable<StoredCheckpoint>): Found {
 		if (!isWhole(checkpoint)) broken.push({ projectId, generation, sequence });
 		else if (!byProject.get(projectId)?.push(checkpoint)) byProject.set(projectId, [checkpoint]);
 	}
-	return { projects: [...byProject].map(([id, own]) => toProject(id, own.toSorted(order))), broken };
+	/** Of checkpoints whose chain is whole. */
+	function borrowedBy(projectId: string, own: readonly StoredCheckpoint[]): StoredCheckpoint[] {
+		const borrowed = new Set<StoredCheckpoint>();
+		for (const { parent } of own) {
+			const chain: StoredCheckpoint[] = [];
+			let next = parent && parent.projectId !== projectId ? byId.get(textOf(parent)) : undefined;
+			while (next && !borrowed.has(next)) {
+				chain.unshift(next);
+				next = next.parent ? byId.get(textOf(next.parent)) : undefined;
+			}
+			for (const checkpoint of chain) borrowed.add(checkpoint);
+		}
+		return [...borrowed];
+	}
+
+	const projects = [...byProject].map(([id, own]) => ({
+		...toProject(id, own.toSorted(order)),
+		borrowed: borrowedBy(id, own),
+	}));
+	return { projects, broken };
 }
 
-function toProject(id: string, checkpoints: readonly StoredCheckpoint[]): FoundProject {
+function toProject(id: string, checkpoints: readonly StoredCheckpoint[]): Omit<FoundProject, "borrowed"> {
 	const { generation, sequence } = checkpoints.at(-1) as StoredCheckpoint;
 	const taken = checkpoints.map(({ takenAt }) => Date.parse(takenAt));
 	return {

@@ -58,6 +58,7 @@ export async function rebuildIndex(
 				await insertFound(transaction, project, administrator.id, options);
 				rebuilt.projects += 1;
 			}
+			for (const checkpoint of project.borrowed) await insertCheckpoint(transaction, checkpoint, false);
 			for (const { checkpoint, recovered } of project.checkpoints) {
 				if (await insertCheckpoint(transaction, checkpoint, recovered)) rebuilt.checkpoints += 1;
 			}
