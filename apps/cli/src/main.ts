@@ -37,7 +37,7 @@ const usage = `Usage: ./repldock COMMAND [options]
   backup             save accounts, projects and secrets to an object store (--to)
   restore            fill an empty data directory from a backup (--from)
   test [FILTER]      run the test suite
-  bench NAME [PART]  measure: run-latency, terminal, idle-memory, edge
+  bench NAME [PART]  measure: run-latency, terminal, idle-memory, edge, egress
 
 Options
   --detach, -d       up: stay in the background
