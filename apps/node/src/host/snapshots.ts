@@ -93,8 +93,8 @@ export function createSnapshots(mountPoint: string): Snapshots {
 			return sending(["btrfs", "send", "--quiet", ...from, path(projectId, name)], through);
 		},
 
-		async receive(projectId, stream, through) {
-			await receiving(["btrfs", "receive", "--quiet", "-e", await makeDirectory(projectId)], stream, through);
+		async receive(projectId, bytes) {
+			await receiving(["btrfs", "receive", "--quiet", "-e", await makeDirectory(projectId)], bytes);
 		},
 	};
 }
