@@ -30,12 +30,12 @@ async function rebuild(): Promise<Rebuilt> {
 interface DoctorFinding {
 	name: string;
 	state: string;
-	mend?: string;
 }
 
-async function doctorSays(name: string): Promise<DoctorFinding | undefined> {
+async function doctorStates(): Promise<Record<string, string>> {
 	const output = await repldock(["doctor", "--json", "--data", instance.data]);
-	return (JSON.parse(output) as { findings: DoctorFinding[] }).findings.find((finding) => finding.name === name);
+	const { findings } = JSON.parse(output) as { findings: DoctorFinding[] };
+	return Object.fromEntries(findings.map(({ name, state }) => [name, state]));
 }
 
 /** Makes a project with an edit, and waits until that is durable. */
@@ -75,7 +75,7 @@ test("with the database deleted and the volumes lost, every project comes back f
 		{ REPLDOCK_EGRESS: "closed", REPLDOCK_VOLUMES_SIZE: "8G" },
 	);
 	await expect(rebuild()).rejects.toThrow("no administrator");
-	expect(await doctorSays("garbage")).toMatchObject({ state: "warning", mend: "./repldock rebuild-index" });
+	expect(await doctorStates()).toMatchObject({ garbage: "warning" });
 	instance.operatorLink = (JSON.parse(output) as { operatorLink: string }).operatorLink;
 	const site = await SiteClient.welcome(instance, person);
 	// Somebody was faster, and has one's address now.
@@ -101,9 +101,8 @@ test("with the database deleted and the volumes lost, every project comes back f
 
 test("on a living database nothing is changed, running or not, and doctor finds all well", async () => {
 	expect(await rebuild()).toMatchObject({ projects: 0, checkpoints: 0, moved: 0, problems: [] });
-	for (const name of ["volumes", "object store", "checkpoints", "garbage", "damage"]) {
-		expect(await doctorSays(name)).toMatchObject({ state: "ok" });
-	}
+	const well = { volumes: "ok", "object store": "ok", checkpoints: "ok", garbage: "ok", damage: "ok" };
+	expect(await doctorStates()).toMatchObject(well);
 	await repldock(["down", "--data", instance.data]);
 	expect(await rebuild()).toMatchObject({ projects: 0, checkpoints: 0, moved: 0, problems: [] });
 }, 300_000);

@@ -146,10 +146,9 @@ export interface Snapshots {
 	send(snapshot: SnapshotName, parent: SnapshotName | null, through?: Filter): SentSnapshot;
 	/**
 	 * Makes a snapshot from bytes of `send`, under the name it was sent from.
-	 * @param through a command that they go through first.
 	 * @throws when they end early or make no sense.
 	 */
-	receive(projectId: string, stream: Readable, through?: Filter): Promise<void>;
+	receive(projectId: string, bytes: ReceivedBytes): Promise<void>;
 	path(projectId: string, name: string): string;
 }
 
@@ -186,6 +185,12 @@ export interface SnapshotSurvey {
 export interface SnapshotName {
 	projectId: string;
 	name: string;
+}
+
+/** Bytes of `send`, after the command `through` where they are not that yet. */
+export interface ReceivedBytes {
+	stream: Readable;
+	through: Filter | null;
 }
 
 /** A program and its arguments, from standard input to standard output. */

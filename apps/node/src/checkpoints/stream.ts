@@ -107,7 +107,10 @@ export async function receiveCheckpoint(
 	const piped = isFull ? pipeline(stored, counted, verified) : pipeline(stored, counted, unpacked);
 	piped.catch(() => undefined);
 	try {
-		await snapshots.receive(projectId, unpacked, isFull ? ["zstd", "--quiet", "--decompress", "--stdout"] : undefined);
+		await snapshots.receive(projectId, {
+			stream: unpacked,
+			through: isFull ? ["zstd", "--quiet", "--decompress", "--stdout"] : null,
+		});
 	} catch (error) {
 		// Bytes that are not those that were stored make no sense to whoever reads them: then the store's error tells why.
 		stored.destroy();

@@ -2,7 +2,7 @@ import { type ChildProcess, type StdioOptions, spawn } from "node:child_process"
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CommandError } from "@repldock/service";
-import type { Filter, SentSnapshot } from "../host.ts";
+import type { Filter, ReceivedBytes, SentSnapshot } from "../host.ts";
 
 /** What a command says of its failure, at most. */
 const stderrMostLength = 4_000;
@@ -31,7 +31,7 @@ export function sending(command: Filter, through?: Filter): SentSnapshot {
 }
 
 /** Hands a stream to a command, or to another one that hands on what it makes of it. */
-export async function receiving(command: Filter, stream: Readable, through?: Filter): Promise<void> {
+export async function receiving(command: Filter, { stream, through }: ReceivedBytes): Promise<void> {
 	const receiver = start(command, ["pipe", "ignore", "pipe"]);
 	const input = receiver.child.stdin as Writable;
 	const filter = through && start(through, ["pipe", input, "pipe"]);

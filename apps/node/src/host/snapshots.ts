@@ -86,9 +86,9 @@ export function createSnapshots(mountPoint: string, directoryName = ".checkpoint
 			return sending(["btrfs", "send", "--quiet", ...from, path(snapshot.projectId, snapshot.name)], through);
 		},
 
-		async receive(projectId, stream, through) {
+		async receive(projectId, bytes) {
 			// To the end of what it is given: one that stops at the end mark (`-e`) closes its input before we do, at times.
-			await receiving(["btrfs", "receive", "--quiet", await makeDirectory(projectId)], stream, through);
+			await receiving(["btrfs", "receive", "--quiet", await makeDirectory(projectId)], bytes);
 		},
 	};
 }
