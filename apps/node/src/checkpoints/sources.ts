@@ -23,11 +23,26 @@ export function createSources(parts: SourceParts) {
 		return kept?.projectId === projectId ? kept : undefined;
 	}
 
+	/**
+	 * The snapshot that holds what the volume holds. A snapshot of the volume itself would count as a change of it, and have it
+	 * stored once more. A round that ends in this moment may remove it.
+	 */
+	async function unchanged(projectId: string): Promise<string | null> {
+		const kept = durable.get(projectId);
+		if (!kept?.hasSnapshot) return null;
+		await snapshots.flush();
+		const { volumes: counts } = await snapshots.survey();
+		const { projectId: place, name } = snapshotOf(kept);
+		return counts.get(projectId) === kept.changes ? snapshots.path(place, name) : null;
+	}
+
 	/** A copy in no time and no space. What people typed in the origin is in it. */
 	async function fork({ projectId, limits }: DesiredPlacement, origin: string): Promise<void> {
 		const startedAtMs = performance.now();
 		await parts.writeDocuments(origin);
-		await volumes.createFrom(projectId, volumes.path(origin), limits.diskBytes);
+		const stored = await unchanged(origin);
+		const copy = (from: string) => volumes.createFrom(projectId, from, limits.diskBytes);
+		await (stored ? copy(stored).catch(() => copy(volumes.path(origin))) : copy(volumes.path(origin)));
 		const base = durable.get(origin);
 		// Nothing of it is durable yet, but what it shares with its origin need not be stored again.
 		if (base) durable.set(projectId, { ...base, upTo: null, changes: 0 });

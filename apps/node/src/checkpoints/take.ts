@@ -71,7 +71,7 @@ export function createTaker(parts: TakeParts) {
 		const snapshot = snapshotOf(id);
 		await snapshots.take(projectId, snapshot.name);
 		const compacts = resting.has(projectId) && canCompact(before);
-		const base = compacts ? before.base : baseOf(before);
+		const base = compacts ? before.base : baseOf(before, own === null);
 		return {
 			moment,
 			written,
@@ -114,8 +114,9 @@ export function createTaker(parts: TakeParts) {
 	};
 }
 
-function baseOf(before: Durable | null): Base | null {
-	if (!before?.hasSnapshot || isFullDue(before.chain)) return null;
+/** @param isFork it is the fork's first, which builds on its origin's whatever the chain: all that they share is stored. */
+function baseOf(before: Durable | null, isFork: boolean): Base | null {
+	if (!before?.hasSnapshot || (isFullDue(before.chain) && !isFork)) return null;
 	const { projectId, generation, sequence, chain } = before;
 	return { id: { projectId, generation, sequence }, chain };
 }

@@ -81,6 +81,20 @@ test("what a fork shares with its origin is not stored again: its first checkpoi
 	expect(await readFile(join(restored, "mine"), "utf8")).toBe("mine");
 });
 
+test("nor is it when the origin's chain has grown so heavy that its next checkpoint will be a full one", async () => {
+	const { projectId: id, limits } = cluster.place();
+	await one.volumes.create(id, cluster.template, limits.diskBytes);
+	await one.checkpoints.round();
+	await writeFile(join(one.volumes.path(id), "large"), randomBytes(3 * megabyte));
+	await one.checkpoints.round();
+	const fork = cluster.placeFork(id);
+	await one.checkpoints.restore(fork);
+	const before = await stored();
+	await one.checkpoints.round();
+	expect(cluster.chainOf(fork.projectId).map(({ projectId }) => projectId)).toEqual([id, id, fork.projectId]);
+	expect((await stored()) - before).toBeLessThan(megabyte / 10);
+});
+
 test("a fork of what was never made durable is stored whole", async () => {
 	const { id } = await makeProject();
 	const fork = cluster.placeFork(id);
@@ -149,8 +163,8 @@ test("a fork takes time for what is new alone", async () => {
 		await access(join(one.volumes.path(fork.projectId), "file-1999"));
 	}
 	console.info(`forks of 2,000 files took ${times.map((ms) => ms.toFixed(1)).join(", ")} ms`);
-	// Twenty on a quiet machine; this one runs other tests beside it. Copying would take a second.
-	expect(Math.min(...times)).toBeLessThan(200);
+	// About twenty on a quiet machine; this one runs other tests beside it. Copying would take seconds there.
+	expect(Math.min(...times)).toBeLessThan(500);
 });
 
 test("what was durable is restored, never put behind the template, though the site was not told of it yet", async () => {
