@@ -2,7 +2,7 @@ import { request } from "node:http";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "playwright-core";
 import { expect, inject, onTestFinished, test } from "vitest";
-import { openPage, settled, soon } from "../support/browser.ts";
+import { expectDialogFits, openPage, settled, soon } from "../support/browser.ts";
 import { IdePage } from "../support/ide-page.ts";
 import { site } from "../support/world.ts";
 
@@ -79,22 +79,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 			.fill(`a-rather-long-name-of-a-domain.${colorScheme}.missing.example`);
 		await page.keyboard.press("Enter");
 		await dialog.getByText("Waiting for DNS").waitFor();
-		for (const [width, height] of [
-			[1440, 900],
-			[390, 844],
-		] as const) {
-			await page.setViewportSize({ width, height });
-			await settled(page);
-			const { violations } = await new AxeBuilder({ page }).analyze();
-			expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
-			const overflow = await dialog.evaluate((element) => {
-				const body = element.querySelector(".rd-dialog-body") ?? element;
-				return body.scrollWidth - body.clientWidth;
-			});
-			expect(overflow).toBeLessThanOrEqual(0);
-			const folder = process.env.REPLDOCK_TEST_SCREENSHOTS;
-			if (folder) await page.screenshot({ path: `${folder}/domains-${colorScheme}-${width}.png` });
-		}
+		await expectDialogFits(dialog, `domains-${colorScheme}`);
 	});
 
 	test(`the domains are also opened from the editor, in a wide and in a narrow window (${colorScheme})`, async () => {

@@ -1,6 +1,5 @@
-import { AxeBuilder } from "@axe-core/playwright";
-import { expect, onTestFinished, test } from "vitest";
-import { openPage, settled, soon } from "../support/browser.ts";
+import { onTestFinished, test } from "vitest";
+import { expectDialogFits, openPage, soon } from "../support/browser.ts";
 import { site } from "../support/world.ts";
 
 for (const colorScheme of ["light", "dark"] as const) {
@@ -26,22 +25,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 			await page.keyboard.press("Enter");
 			await dialog.getByText(domain.toLowerCase(), { exact: true }).waitFor();
 		}
-		for (const [width, height] of [
-			[1440, 900],
-			[390, 844],
-		] as const) {
-			await page.setViewportSize({ width, height });
-			await settled(page);
-			const { violations } = await new AxeBuilder({ page }).analyze();
-			expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
-			const overflow = await dialog.evaluate((element) => {
-				const body = element.querySelector(".rd-dialog-body") ?? element;
-				return body.scrollWidth - body.clientWidth;
-			});
-			expect(overflow).toBeLessThanOrEqual(0);
-			const folder = process.env.REPLDOCK_TEST_SCREENSHOTS;
-			if (folder) await page.screenshot({ path: `${folder}/network-mode-${colorScheme}-${width}.png` });
-		}
+		await expectDialogFits(dialog, `network-mode-${colorScheme}`);
 		await dialog.getByRole("button", { name: "Remove example.org" }).click();
 		await soon(() => dialog.getByRole("listitem").count()).toBe(1);
 		await dialog.getByRole("radio", { name: "Closed" }).click();

@@ -3,8 +3,9 @@ import { realpathSync } from "node:fs";
 import { runCommand } from "@repldock/service";
 import { expect, inject, test } from "vitest";
 import { repldock } from "../support/instance.ts";
+import { visit } from "../support/visit.ts";
 import { eventually } from "../support/wait.ts";
-import { openProject } from "../support/world.ts";
+import { openProject, site } from "../support/world.ts";
 
 /** Names as apps/node/src/config.ts makes them. */
 function names() {
@@ -39,4 +40,25 @@ test("a project's container is shaped before its first program runs; what is tak
 	await repldock(["restart", "agent", "--data", inject("instance").data]);
 	await eventually("the mended cable", async () => (await shapedCables()).includes(cable ?? ""), 60_000);
 	terminal.close();
+});
+
+test("a throttle by an operator is felt by visitors at once, and gone when it is lifted", async () => {
+	const { project, workspace } = await openProject("static", { visibility: "public" });
+	const bytes = 600_000;
+	await workspace.write("large.bin", "x".repeat(bytes));
+	await workspace.run();
+	const download = async () => {
+		const startedAtMs = performance.now();
+		const { status, body } = await visit(`${project.url}large.bin`);
+		expect([status, body.length]).toEqual([200, bytes]);
+		return (bytes * 8) / ((performance.now() - startedAtMs) / 1000);
+	};
+	await eventually("the app", async () => (await visit(project.url)).status === 200, 30_000);
+	const path = `/admin/projects/${project.id}/network-restriction`;
+	const bitsPerSecond = 2_000_000;
+	await site().call("POST", path, { kind: "throttled", bitsPerSecond, reason: "a test of the line" });
+	// Some of it is a burst; never twice what is allowed over all of it.
+	await eventually("the throttle", async () => (await download()) < 2 * bitsPerSecond, 30_000);
+	await site().call("DELETE", path);
+	await eventually("the end of the throttle", async () => (await download()) > 2 * bitsPerSecond, 30_000);
 });

@@ -29,7 +29,7 @@ test("a version is saved, named, found again, compared, brought back while the p
 	const { project, workspace } = await openProject("bash", { visibility: "public" });
 	await workspace.makeDirectory("src");
 	await workspace.write("src/a.txt", "first");
-	await workspace.write("watch.sh", 'while true; do echo sees: $(cat src/a.txt) $(ls); read -r -t 0.2 _; done\n');
+	await workspace.write("watch.sh", "while true; do echo sees: $(cat src/a.txt) $(ls); read -r -t 0.2 _; done\n");
 	const saved = await ask<Version>(workspace, "POST", "", { name: "Works" });
 	expect(saved).toMatchObject({ kind: "named", name: "Works" });
 	await eventually("the site to know it", async () => (await list(project.id, "?named=1")).versions.length === 1);

@@ -1,4 +1,5 @@
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { afterAll, expect, inject, onTestFinished } from "vitest";
 import { launchChromium } from "./chromium.ts";
 
@@ -83,4 +84,30 @@ export async function settled(page: Page): Promise<void> {
 		// One that is cancelled has come to its end too.
 		await Promise.allSettled(passing.map(({ finished }) => finished));
 	});
+}
+
+const windows = [
+	{ width: 1440, height: 900 },
+	{ width: 390, height: 844 },
+];
+
+/**
+ * A dialog, in a wide and in a narrow window: nothing that axe finds wrong, nothing to be scrolled sideways.
+ * @param name Of the screenshots, which are taken when REPLDOCK_TEST_SCREENSHOTS names a folder.
+ */
+export async function expectDialogFits(dialog: Locator, name: string): Promise<void> {
+	const page = dialog.page();
+	for (const size of windows) {
+		await page.setViewportSize(size);
+		await settled(page);
+		const { violations } = await new AxeBuilder({ page }).analyze();
+		expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+		const overflow = await dialog.evaluate((element) => {
+			const body = element.querySelector(".rd-dialog-body") ?? element;
+			return body.scrollWidth - body.clientWidth;
+		});
+		expect(overflow).toBeLessThanOrEqual(0);
+		const folder = process.env.REPLDOCK_TEST_SCREENSHOTS;
+		if (folder) await page.screenshot({ path: `${folder}/${name}-${size.width}.png` });
+	}
 }

@@ -1,4 +1,4 @@
-import { parse } from "@repldock/service";
+import { metricsTokenOption, parse } from "@repldock/service";
 
 /** Ports on which mining pools are known to listen and hardly anything else does. */
 const miningPorts = "3333,3334,4444,5555,7777,9999,14433,14444,45560,45700";
@@ -30,12 +30,5 @@ export const trafficOptions = {
 		description:
 			"TCP ports, with commas between them, on which mining pools listen; a project that is connected to one is reported.",
 	},
-	metricsToken: {
-		variable: "REPLDOCK_METRICS_TOKEN",
-		fallback: "",
-		parse: parse.optionalText,
-		description:
-			"What Prometheus must send as bearer token to read `/metrics` of the site and of the node's gateway; without it there are no metrics.",
-		secret: true,
-	},
+	metricsToken: metricsTokenOption,
 };

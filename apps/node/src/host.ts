@@ -107,8 +107,8 @@ export interface Volumes {
 	/** The same as of this moment: what programs wrote is brought to the disk first. */
 	measure(projectId: string): Promise<{ usedBytes: number; limitBytes: number }>;
 	/**
-	 * Makes the volume from a snapshot, owned by this node's containers' user; appears whole or not at all. Harmless when
-	 * the volume exists: it is left as it is.
+	 * Makes the volume from a snapshot or another volume, owned by this node's containers' user; appears whole or not at
+	 * all, and takes neither time nor space for what both share. Harmless when the volume exists: it is left as it is.
 	 */
 	createFrom(projectId: string, snapshotPath: string, diskBytes: number): Promise<void>;
 	/** Removes the volume with all that is in it; harmless when it does not exist. */
@@ -136,10 +136,8 @@ export interface Snapshots {
 	take(projectId: string, name: string): Promise<void>;
 	/** Removes snapshots; harmless for those that do not exist. */
 	remove(snapshots: readonly SnapshotName[]): Promise<void>;
-	/** Removes all of a project's snapshots; harmless when there are none. */
-	removeAll(projectId: string): Promise<void>;
 	/** The bytes from which `receive` makes the snapshot again, where the parent is if one is given. */
-	send(projectId: string, name: string, parent: string | null): SentSnapshot;
+	send(snapshot: SnapshotName, parent: SnapshotName | null): SentSnapshot;
 	/** Makes a snapshot from bytes of `send`, under the name it was sent from. @throws when they end early or make no sense. */
 	receive(projectId: string, stream: Readable): Promise<void>;
 	path(projectId: string, name: string): string;

@@ -123,17 +123,18 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		network,
 		stateFile: paths.desired,
 		restoreVolume: checkpoints.restore,
+		async forgetProject(projectId) {
+			// The holder may be down; what it holds ends with the container.
+			void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
+			await versions.forget(projectId);
+			await checkpoints.forget(projectId);
+			await removeDocuments(paths.documents, projectId);
+			await requests.remove(projectId);
+		},
 		onChange(projectId) {
 			const life = placements.life(projectId);
 			if (life.state === "stopped") void endPrograms(projectId);
-			if (life.state === "stopped" || life.state === "paused") makeDurable();
-			if (placements.find(projectId)?.want === "purged") {
-				void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
-				void versions.forget(projectId).catch(reportTo(log, "versions were kept"));
-				void checkpoints.forget(projectId).catch(reportTo(log, "snapshots were kept"));
-				void removeDocuments(paths.documents, projectId).catch(reportTo(log, "documents were kept"));
-				void requests.remove(projectId).catch(reportTo(log, "visitors' requests were kept"));
-			}
+			if (life.state === "stopped" || life.state === "paused") settle([projectId]);
 			routes.update(projectId);
 			workspaces.refresh(projectId);
 			wakes.changed(projectId);
@@ -300,6 +301,10 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		...transfers,
 	});
 
+	function settle(projectIds: readonly string[]) {
+		void checkpoints.settle(projectIds).catch(reportTo(log, "volumes were not made durable"));
+	}
+
 	function makeDurable() {
 		void checkpoints.round().catch(reportTo(log, "volumes were not made durable"));
 	}
@@ -328,6 +333,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	// Containers may have ended while no agent looked.
 	const stoppedProjects = placements.projects().filter((projectId) => placements.life(projectId).state === "stopped");
 	await Promise.all(stoppedProjects.map(endPrograms));
+	settle(stoppedProjects);
 	const events = new AbortController();
 	cleanup.push("engine events", () => events.abort());
 	engine.watchEvents((event) => {
@@ -371,7 +377,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 			traffic.siteConnected();
 			void writeWelcome(paths.welcome, latest).catch(reportTo(log, "the site's welcome was not kept"));
 		},
-		onCheckpointsRecorded: (recorded) => checkpoints.reports.recorded(recorded),
+		onCheckpointsRecorded: (recorded, orphaned) => checkpoints.reports.recorded(recorded, orphaned),
 		onRoutes: (elsewhere) => routes.setElsewhere(elsewhere),
 		onTrafficKept: traffic.trafficKept,
 		onAlertsKept: traffic.alertsKept,
@@ -395,9 +401,11 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 
 	const garbageTimer = setInterval(() => void tidyStore(), garbageEveryMs);
 	cleanup.push("garbage", () => clearInterval(garbageTimer));
-	function tidyStore() {
-		return collectGarbage({
+	async function tidyStore() {
+		if (!welcome) return;
+		await collectGarbage({
 			store,
+			nodeId: welcome.nodeId,
 			olderThanMs: garbageAgeMs,
 			unnamed: manifests.unnamed,
 			unreported: () => new Set(checkpoints.reports.unreported().map(({ key }) => key)),

@@ -1,4 +1,4 @@
-import { type Option, parse } from "@repldock/service";
+import { metricsTokenOption, type Option, parse } from "@repldock/service";
 
 function webhook(text: string): string | undefined {
 	if (text === "") return undefined;
@@ -34,12 +34,5 @@ export const trafficOptions = {
 		parse: parse.duration,
 		description: "How long alerts stand on a node's page.",
 	},
-	metricsToken: {
-		variable: "REPLDOCK_METRICS_TOKEN",
-		fallback: "",
-		parse: parse.optionalText,
-		description:
-			"What Prometheus must send as bearer token to read `/metrics` of the site and of the node's gateway; without it there are no metrics.",
-		secret: true,
-	},
+	metricsToken: metricsTokenOption,
 } as const satisfies Record<string, Option<unknown>>;

@@ -110,7 +110,9 @@ test("objects that a manifest names are never called unnamed; those of projects 
 	const question = { keys: [full.key, "packs/x/1"] };
 	expect((await ask(unnamedObjectsPath, question)).body).toEqual({ unnamed: ["packs/x/1"] });
 	await world.query("DELETE FROM projects WHERE id = $1", [id]);
-	expect((await ask(unnamedObjectsPath, question)).body).toEqual({ unnamed: question.keys });
+	await eventually(async () => {
+		expect((await ask(unnamedObjectsPath, question)).body).toEqual({ unnamed: question.keys });
+	});
 	// Reported by a node that does not know yet: nothing to keep, and nothing to say again.
 	await report(one, checkpoint(id, 11));
 });

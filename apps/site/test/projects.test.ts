@@ -209,6 +209,7 @@ test("the OpenAPI document names every route, and templates need no sign-in", as
 			"patch /projects/{id}",
 			"patch /projects/{id}/network",
 			"delete /projects/{id}",
+			"post /projects/{id}/fork",
 			"post /projects/{id}/restore",
 			"post /projects/{id}/ticket",
 			"post /projects/{id}/stop",

@@ -38,6 +38,8 @@ export const DesiredPlacement = z.object({
 	limits: Limits,
 	/** Whether checkpoints of it are in the object store: a node without its volume restores it, and never seeds it anew. */
 	stored: z.boolean().default(false),
+	/** A fork whose volume is made as a copy of this project's, where that is at hand; missing once something of its own is stored. */
+	copyOf: ProjectId.optional(),
 	network: NetworkPolicy.default(openNetwork),
 	/** While it is wanted running: neither paused nor stopped for want of use, and started with its run command. */
 	alwaysOn: z.boolean().default(false),
@@ -121,8 +123,15 @@ export const SiteToNode = z.discriminatedUnion("type", [
 	/** The last lines of these hours are in the database. */
 	z.object({ type: z.literal("trafficKept"), hours: z.array(z.int()) }),
 	z.object({ type: z.literal("alertsKept"), ids: z.array(z.uuid()) }),
-	/** These checkpoints are in the database, or their projects are gone; the node need not report them again. */
-	z.object({ type: z.literal("checkpointsRecorded"), recorded: z.array(CheckpointId) }),
+	/**
+	 * `recorded`: these checkpoints are in the database, or their projects are gone. `orphaned`: what these build on is not, so
+	 * they restore nothing and are not recorded; a full one must follow. The node need not report either again.
+	 */
+	z.object({
+		type: z.literal("checkpointsRecorded"),
+		recorded: z.array(CheckpointId),
+		orphaned: z.array(CheckpointId).default([]),
+	}),
 ]);
 export type SiteToNode = z.infer<typeof SiteToNode>;
 export type ClusterRoutes = Omit<Extract<SiteToNode, { type: "routes" }>, "type">;

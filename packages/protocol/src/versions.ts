@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { CheckpointKind, VersionName } from "./checkpoints.ts";
+import { ProjectName, Slug } from "./project.ts";
 import { ProjectPath } from "./workspace.ts";
 
 /**
@@ -61,6 +62,16 @@ export type VersionChanges = z.infer<typeof VersionChanges>;
 
 /** A file or folder alone, or without a path the whole project. */
 export const RestoreVersion = z.object({ path: ProjectPath.optional() });
+
+/** `POST <site>/api/v1/projects/<id>/fork`: a new project that begins as this one is, or as one version of it was. */
+export const ForkProject = z.object({
+	/** Defaults to one made from the origin's. */
+	name: ProjectName.optional(),
+	/** Defaults to one made from the name. */
+	slug: Slug.optional(),
+	version: VersionId.optional(),
+});
+export type ForkProject = z.infer<typeof ForkProject>;
 
 /** `undo`: the version that holds what was there before. */
 export const VersionRestored = z.object({ undo: Version });

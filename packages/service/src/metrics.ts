@@ -1,3 +1,5 @@
+import { type Option, parse } from "./config.ts";
+
 /** One metric in the text that Prometheus reads. */
 export interface Metric {
 	/** With the unit at its end, as Prometheus wants it: `repldock_node_sent_bytes_total`. */
@@ -56,3 +58,13 @@ function renderLabels(labels: Readonly<Record<string, string>>): string {
 function escapeLabel(value: string): string {
 	return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
+
+/** Site and node have the same token, so that one scraper reads both. */
+export const metricsTokenOption: Option<string | undefined> = {
+	variable: "REPLDOCK_METRICS_TOKEN",
+	fallback: "",
+	parse: parse.optionalText,
+	description:
+		"What Prometheus must send as bearer token to read `/metrics` of the site and of the node's gateway; without it there are no metrics.",
+	secret: true,
+};

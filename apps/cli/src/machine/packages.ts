@@ -11,6 +11,7 @@ export const servicePackages: Readonly<Record<string, string>> = {
 	postgresql: "holds accounts and projects",
 	"btrfs-progs": "holds project files, with quotas",
 	nftables: "closes the containers' network where it must be closed",
+	conntrack: "forgets the connections of containers that are gone",
 	"dnsmasq-base": "finds the addresses of names for containers",
 	iproute2: "makes the containers' bridge",
 	mmdebstrap: "builds the toolchain image",

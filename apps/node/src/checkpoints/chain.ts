@@ -21,3 +21,22 @@ export function extendChain(chain: Chain | null, bytes: number): Chain {
 	if (chain === null) return { fullBytes: bytes, increments: 0, incrementBytes: 0 };
 	return { ...chain, increments: chain.increments + 1, incrementBytes: chain.incrementBytes + bytes };
 }
+
+/** More than these are put in order when a project comes to rest. */
+const mostIncrementsAtRest = 2;
+
+/** A part of the full checkpoint, as its divisor, from which on an increment is not written again at every rest. */
+const largeIncrement = 8;
+
+/**
+ * Whether the increments on a base are to be written as one.
+ * @param base the chain up to the checkpoint that the one would build on.
+ */
+export function isCompactionDue(chain: Chain, base: Chain): boolean {
+	return chain.increments - base.increments > mostIncrementsAtRest;
+}
+
+/** Whether what was just written to take the place of many is so large that the next rest had better build on it. */
+export function isBaseFrom(chain: Chain, bytes: number): boolean {
+	return bytes * largeIncrement >= chain.fullBytes;
+}

@@ -2,6 +2,8 @@ import { createInterface } from "node:readline";
 import type { ObjectStore } from "@repldock/objects";
 import type { Logger } from "@repldock/service";
 import { z } from "zod";
+import { isWrittenBy } from "./pack.ts";
+import { givenUpAfterMs } from "./reports.ts";
 
 /** Where checkpoints are in the store. Other prefixes, such as those of backups, are not ours to tidy. */
 const prefixes = ["packs/", "projects/"];
@@ -12,10 +14,19 @@ const keysAtATime = 1000;
 const backupList = /^backups\/[^/]+\/objects\.jsonl$/;
 const BackedUp = z.object({ key: z.string() });
 
+/**
+ * What another node wrote may be among what it has still to tell, which it alone knows. It does so for a time and no
+ * longer, so that this is more than enough, clocks that differ included.
+ */
+const othersOlderThanMs = 2 * givenUpAfterMs;
+
 export interface GarbageOptions {
 	store: ObjectStore;
+	nodeId: string;
 	/** Younger objects may be named by a manifest that is still on its way. */
 	olderThanMs: number;
+	/** Of this moment, in milliseconds. */
+	nowMs?: number;
 	/** Which of these objects no manifest names. @throws when that cannot be known now. */
 	unnamed(keys: readonly string[]): Promise<string[]>;
 	/** Objects of checkpoints that the site has not heard of yet. */
@@ -25,14 +36,16 @@ export interface GarbageOptions {
 
 /**
  * Removes the objects that nothing needs any more: of checkpoints that were thinned out, of projects that are gone for
- * good, and of agents that died before they told of them. What a backup names stays until the backup is deleted. It can
+ * good, and of agents that died before they told of them. Those of other nodes are left to them until it is certain that
+ * they have forgotten them too, so that what a node that is gone for good has left goes as well. What a backup names stays until the backup is deleted. It can
  * end at any moment and be repeated.
  * @returns how many were removed.
  * @throws when backups or the site cannot be asked; then nothing more is removed.
  */
 export async function collectGarbage(options: GarbageOptions): Promise<number> {
-	const { store, log } = options;
-	const bornBeforeMs = Date.now() - options.olderThanMs;
+	const { store, nodeId, nowMs = Date.now(), log } = options;
+	const bornBeforeMs = (key: string) =>
+		nowMs - (isWrittenBy(nodeId, key) ? options.olderThanMs : Math.max(options.olderThanMs, othersOlderThanMs));
 	const backedUp = await keysOfBackups(store);
 	let removed = 0;
 
@@ -48,7 +61,7 @@ export async function collectGarbage(options: GarbageOptions): Promise<number> {
 	for (const prefix of prefixes) {
 		let keys: string[] = [];
 		for await (const { key, modifiedAt } of store.list(prefix)) {
-			if (modifiedAt.getTime() >= bornBeforeMs) continue;
+			if (modifiedAt.getTime() >= bornBeforeMs(key)) continue;
 			keys.push(key);
 			if (keys.length < keysAtATime) continue;
 			await look(keys);

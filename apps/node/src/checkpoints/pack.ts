@@ -17,14 +17,19 @@ const indexMostBytes = 16 * 1024 * 1024;
 const PackEntry = Checkpoint.omit({ key: true });
 export type PackEntry = z.infer<typeof PackEntry>;
 
-/** A checkpoint that is large enough has an object of its own, under a key that no other generation writes. */
-export function ownKey(projectId: string, generation: number, sequence: number): string {
-	return `projects/${projectId}/${generation}/${sequence}`;
+/** A checkpoint that is large enough has an object of its own, under a key that no other generation and node writes. */
+export function ownKey(nodeId: string, projectId: string, generation: number, sequence: number): string {
+	return `projects/${projectId}/${generation}/${sequence}-${nodeId}`;
 }
 
 /** Small ones of one round share an object. */
 export function packKey(nodeId: string, takenAtMs: number, number: number): string {
 	return `packs/${nodeId}/${String(takenAtMs).padStart(15, "0")}-${number}`;
+}
+
+/** Whether this node wrote the object, and so knows what it has still to tell of it. */
+export function isWrittenBy(nodeId: string, key: string): boolean {
+	return key.startsWith(`packs/${nodeId}/`) || (key.startsWith("projects/") && key.endsWith(`-${nodeId}`));
 }
 
 /** What ends an object, after the streams. */

@@ -1,27 +1,35 @@
 import { open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { Checkpoint } from "@repldock/protocol";
+import { Checkpoint, CheckpointId } from "@repldock/protocol";
 import { z } from "zod";
 import { Chain } from "./chain.ts";
 
-/** The latest durable checkpoint of a volume, whose snapshot is kept: the next one is told apart from it. */
-const Durable = z.object({
-	generation: z.int(),
-	sequence: z.int(),
+/**
+ * The latest durable checkpoint of a volume, whose snapshot is kept: the next one is told apart from it. It is one of the
+ * origin's while nothing of a fork itself is durable.
+ */
+const Durable = CheckpointId.extend({
 	/** Up to when all that people typed is in it; null when some of it could not be written into files. */
 	upTo: z.iso.datetime().nullable(),
 	/** The volume's change count while it holds the same files. */
 	changes: z.int(),
 	chain: Chain,
+	/** What one increment is written on when the project comes to rest, in place of many; its snapshot is kept too. */
+	base: z.object({ id: CheckpointId, chain: Chain }).nullable(),
+	/** Without its snapshot there is nothing to tell changes from, and the next one is full. */
+	hasSnapshot: z.boolean(),
 });
 export type Durable = z.infer<typeof Durable>;
 
 const StateFile = z.object({
-	durable: z.record(z.string(), Durable),
+	durable: z.record(z.string(), Durable.partial({ projectId: true, base: true, hasSnapshot: true })),
 	/** Not yet recorded by the site. */
 	unreported: z.array(Checkpoint),
 });
-export type StateFile = z.infer<typeof StateFile>;
+export interface StateFile {
+	durable: Record<string, Durable>;
+	unreported: Checkpoint[];
+}
 
 /** @returns an empty state when there is none yet. @throws when the file is there but cannot be read. */
 export async function readCheckpoints(path: string): Promise<StateFile> {
@@ -32,7 +40,13 @@ export async function readCheckpoints(path: string): Promise<StateFile> {
 		if ((error as NodeJS.ErrnoException).code === "ENOENT") return { durable: {}, unreported: [] };
 		throw error;
 	}
-	return StateFile.parse(JSON.parse(text));
+	const { durable, unreported } = StateFile.parse(JSON.parse(text));
+	// As written before there were forks.
+	const filled = Object.entries(durable).map(([projectId, stored]) => [
+		projectId,
+		{ projectId, base: null, hasSnapshot: true, ...stored },
+	]);
+	return { durable: Object.fromEntries(filled), unreported };
 }
 
 /** Replaces the file whole; when it returns, the new state survives a loss of power. */

@@ -2,16 +2,16 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
 import type { Checkpoint } from "@repldock/protocol";
-import type { Snapshots } from "../host.ts";
+import type { SnapshotName, Snapshots } from "../host.ts";
 import { ownKey, type PackEntry, packKey, sealPack } from "./pack.ts";
 import { compressed, joined, readStart } from "./stream.ts";
 
 /** A snapshot that is to become durable. */
 export interface Pending {
 	checkpoint: Omit<PackEntry, "start" | "bytes" | "sha256">;
-	/** Name of the snapshot, and of the one that it builds on. */
-	name: string;
-	parentName: string | null;
+	snapshot: SnapshotName;
+	/** What it builds on. */
+	parent: SnapshotName | null;
 }
 
 /** Told one by one, as soon as the store has acknowledged it. */
@@ -70,7 +70,7 @@ export async function upload(
 
 	async function storeOne(pending: Pending) {
 		const { projectId, generation, sequence } = pending.checkpoint;
-		const sent = snapshots.send(projectId, pending.name, pending.parentName);
+		const sent = snapshots.send(pending.snapshot, pending.parent);
 		const { start, rest } = await readStart(compressed(sent), smallMostBytes);
 		if (rest === null) {
 			pack.push({ pending, bytes: start });
@@ -78,7 +78,7 @@ export async function upload(
 			if (packBytes >= packMostBytes) await storePack();
 			return;
 		}
-		const key = ownKey(projectId, generation, sequence);
+		const key = ownKey(nodeId, projectId, generation, sequence);
 		let entry: PackEntry | undefined;
 		const hash = createHash("sha256");
 		const body = joined(start, rest, (bytes, sha256) => {

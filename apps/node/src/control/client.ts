@@ -40,8 +40,8 @@ export interface ControlClientOptions {
 	/** What the site has taken down of the node's traffic. */
 	onTrafficKept(hours: readonly number[]): void;
 	onAlertsKept(ids: readonly string[]): void;
-	/** The site has these in its database. */
-	onCheckpointsRecorded(recorded: CheckpointId[]): void;
+	/** The site has these in its database; `orphaned` it has refused, since what they build on is gone. */
+	onCheckpointsRecorded(recorded: CheckpointId[], orphaned: CheckpointId[]): void;
 	log: Logger;
 }
 
@@ -129,7 +129,7 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 			case "alertsKept":
 				return options.onAlertsKept(message.ids);
 			case "checkpointsRecorded":
-				return options.onCheckpointsRecorded(message.recorded);
+				return options.onCheckpointsRecorded(message.recorded, message.orphaned);
 			case "desired":
 				return options.onDesired(message.placements);
 		}

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createReadStream, existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
+import { CommandError, runCommand } from "@repldock/service";
 import type { TrackedConnection } from "../host.ts";
 import { createLineReader } from "./line-reader.ts";
 
@@ -12,6 +13,20 @@ const accountingSwitch = "/proc/sys/net/netfilter/nf_conntrack_acct";
 /** Lets the kernel count the bytes of connections; those that exist already are not counted. */
 export async function countConnectionBytes(): Promise<void> {
 	await writeFile(accountingSwitch, "1");
+}
+
+/**
+ * Takes all connections that an address began out of the kernel's table. Without it those of a container that is gone would
+ * stand there for days, and count as those of the next one that gets its address.
+ * @throws CommandError when the table cannot be changed.
+ */
+export async function forgetConnections(address: string): Promise<void> {
+	try {
+		await runCommand("conntrack", ["-D", "-f", "ipv4", "-s", address]);
+	} catch (error) {
+		// It calls it a failure when there were none.
+		if (!(error instanceof CommandError && /^conntrack .*: 0 flow entries/m.test(error.stderr))) throw error;
+	}
 }
 
 /**

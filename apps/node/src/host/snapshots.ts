@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
-import { mkdir, readdir, rmdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rmdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CommandError, runCommand } from "@repldock/service";
@@ -56,6 +56,7 @@ export function createSnapshots(mountPoint: string, directoryName = ".checkpoint
 		for (let at = 0; at < doomed.length; at += pathsPerCommand) {
 			await runCommand("btrfs", ["subvolume", "delete", ...doomed.slice(at, at + pathsPerCommand)]);
 		}
+		for (const place of new Set(doomed.map(dirname))) await rmdir(place).catch(ignoreInUse);
 		await clearCounters(doomed.length);
 	}
 
@@ -85,15 +86,9 @@ export function createSnapshots(mountPoint: string, directoryName = ".checkpoint
 			await snapshotSubvolume(join(mountPoint, projectId), path(projectId, name), ["-r"]);
 		},
 
-		async removeAll(projectId) {
-			const names = (await readdir(directory(projectId)).catch(ignoreMissing)) ?? [];
-			await remove(names.map((name) => ({ projectId, name })));
-			await rmdir(directory(projectId)).catch(ignoreMissing);
-		},
-
-		send(projectId, name, parent) {
-			const from = parent === null ? [] : ["-p", path(projectId, parent)];
-			return sending(["send", "--quiet", ...from, path(projectId, name)]);
+		send(snapshot, parent) {
+			const from = parent === null ? [] : ["-p", path(parent.projectId, parent.name)];
+			return sending(["send", "--quiet", ...from, path(snapshot.projectId, snapshot.name)]);
 		},
 
 		async receive(projectId, stream) {
@@ -145,4 +140,8 @@ function ended(child: ReturnType<typeof spawn>, commandArguments: readonly strin
 function ignoreMissing(error: NodeJS.ErrnoException): null {
 	if (error.code === "ENOENT") return null;
 	throw error;
+}
+
+function ignoreInUse(error: NodeJS.ErrnoException): void {
+	if (error.code !== "ENOTEMPTY") ignoreMissing(error);
 }

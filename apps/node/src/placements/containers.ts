@@ -26,7 +26,7 @@ export interface ContainersOptions {
 	/** Most containers at a time. */
 	slots: number;
 	network: NetworkOfContainers;
-	/** Makes the volume of a project that came from the object store, when it is not here. */
+	/** Makes the volume of a project that is not new, when it is not here; leaves new ones alone. */
 	restoreVolume?(placement: DesiredPlacement): Promise<void>;
 	/** A container's life took a step. */
 	onChange(projectId: string): void;
@@ -99,11 +99,10 @@ export function createContainers(options: ContainersOptions, around: ProjectsAro
 	}
 
 	async function createVolume(placement: DesiredPlacement) {
-		const { projectId, template, limits, want, stored } = placement;
+		const { projectId, template, limits, want } = placement;
 		// One that waited behind the removal must not bring an empty volume back, which nobody would ever remove.
 		if (want === "purged") throw new RepldockError("not_placed_here", "This project is being removed for good.");
-		// Seeding anew what has been made durable would hide it behind a template.
-		if (stored && options.restoreVolume) await options.restoreVolume(placement);
+		await options.restoreVolume?.(placement);
 		await volumes.create(projectId, join(options.templatesDirectory, template), limits.diskBytes);
 	}
 

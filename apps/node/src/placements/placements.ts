@@ -10,6 +10,8 @@ import { readState, writeState } from "./state-file.ts";
 
 export interface PlacementsOptions extends ContainersOptions {
 	stateFile: string;
+	/** Removes what the node has of a project that is gone for good, its volume aside; harmless when there is nothing. */
+	forgetProject?(projectId: string): Promise<void>;
 	/** Shortest and longest time, in milliseconds, before what failed is tried again. */
 	retry?: { firstMs: number; mostMs: number };
 }
@@ -59,6 +61,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	const containers = createContainers(options, { find: (projectId) => desired.get(projectId), inTurn: queues.run });
 	const answeredWants = new Map<string, number>();
 	const purged = new Set<string>();
+	const purging = new Set<string>();
 	const arrivals = createArrivals();
 	const starts = new Map<string, Promise<RunningContainer>>();
 	/** Projects of which a start was under way at any moment since the node was last looked at. */
@@ -87,6 +90,32 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		return placement;
 	}
 
+	/** Nobody waits for it: forgetting may take as long as the object store does. It is told of when all is gone. */
+	function purge(projectId: string) {
+		if (purging.has(projectId)) return;
+		purging.add(projectId);
+		void queues
+			.run(projectId, async () => {
+				await containers.stop(projectId);
+				// The volume goes last: while it is there, a purge that was cut off is seen to be one.
+				await options.forgetProject?.(projectId);
+				await volumes.remove(projectId);
+			})
+			.then(
+				() => {
+					log.info({ projectId }, "project removed for good");
+					if (desired.get(projectId)?.want !== "purged") return;
+					purged.add(projectId);
+					options.onChange(projectId);
+				},
+				(error: unknown) => {
+					log.error({ err: error, projectId }, "a project could not be removed; it is tried again");
+					retry.later();
+				},
+			)
+			.finally(() => purging.delete(projectId));
+	}
+
 	async function carryOut(step: Step): Promise<void> {
 		switch (step.kind) {
 			case "removeContainer":
@@ -100,12 +129,11 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			case "stop":
 				await queues.run(step.projectId, () => containers.stop(step.projectId));
 				return;
+			case "fork":
+				await ensureVolume(step.projectId);
+				return;
 			case "purge":
-				await queues.run(step.projectId, async () => {
-					await containers.stop(step.projectId);
-					await volumes.remove(step.projectId);
-					log.info({ projectId: step.projectId }, "project removed for good");
-				});
+				purge(step.projectId);
 				return;
 		}
 	}
@@ -159,9 +187,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		const done = await carryOutEach(steps.filter(({ kind }) => kind !== "removeContainer"));
 		for (const placement of desired.values()) {
 			if (placement.want !== "purged" || purged.has(placement.projectId)) continue;
-			if (await volumes.exists(placement.projectId)) continue;
-			purged.add(placement.projectId);
-			options.onChange(placement.projectId);
+			purge(placement.projectId);
 		}
 		return cleared && done;
 	}
@@ -217,6 +243,10 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		starts.set(projectId, start);
 		startedMeanwhile.add(projectId);
 		return start;
+	}
+
+	async function ensureVolume(projectId: string): Promise<void> {
+		await queues.run(projectId, () => containers.createVolume(placed(projectId)));
 	}
 
 	/** Containers of an earlier agent; one whose traffic nothing limits any more is ended. */
@@ -285,9 +315,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		present: containers.present,
 		ensureRunning,
 
-		async ensureVolume(projectId) {
-			await queues.run(projectId, () => containers.createVolume(placed(projectId)));
-		},
+		ensureVolume,
 
 		async pause(projectId) {
 			await queues.run(projectId, () => containers.pause(projectId));

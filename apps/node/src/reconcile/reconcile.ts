@@ -26,12 +26,14 @@ export type Step =
 	| { kind: "removeContainer"; projectId: string; containerId: string; reason: string }
 	| { kind: "start"; projectId: string }
 	| { kind: "stop"; projectId: string }
+	| { kind: "fork"; projectId: string }
 	| { kind: "purge"; projectId: string };
 
 /**
  * Says what brings this node to what the site wants. Pure: the same input gives the same steps, and when they are done
  * a second call gives none.
  *
+ * A fork is made at once while its origin's volume is here, so that it is what the origin was when somebody forked it.
  * A container is started when the site's want is newer than the one last answered; a container that the node stopped
  * because nobody used it therefore stays stopped until somebody opens the project again. The same want wakes a paused one.
  */
@@ -51,11 +53,15 @@ export function reconcile(desired: ReadonlyMap<string, DesiredPlacement>, observ
 	}
 
 	for (const placement of desired.values()) {
-		const { projectId } = placement;
+		const { projectId, copyOf } = placement;
 		const container = kept.get(projectId);
 		if (placement.want === "purged") {
 			if (container || observed.volumes.has(projectId)) steps.push({ kind: "purge", projectId });
-		} else if (placement.want === "stopped") {
+			continue;
+		}
+		const { volumes } = observed;
+		if (copyOf !== undefined && volumes.has(copyOf) && !volumes.has(projectId)) steps.push({ kind: "fork", projectId });
+		if (placement.want === "stopped") {
 			if (container) steps.push({ kind: "stop", projectId });
 		} else if (
 			(!container?.running || container.paused) &&

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ObjectStoreError } from "@repldock/objects";
+import { countOperations, ObjectStoreError } from "@repldock/objects";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { collectGarbage } from "../../src/checkpoints/garbage.ts";
 import { readPack } from "../../src/checkpoints/pack.ts";
@@ -55,7 +55,8 @@ test("a volume that changed is stored, incrementally after the first time, and o
 	expect(chain[1]?.parent?.sequence).toBe(chain[0]?.sequence);
 	expect(one.checkpoints.durability(id).problem).toBeNull();
 	expect(one.checkpoints.durability(id).upTo?.localeCompare(before)).toBeGreaterThanOrEqual(0);
-	expect(await snapshotsOf(one, id)).toHaveLength(1);
+	// The full one and the latest.
+	expect(await snapshotsOf(one, id)).toHaveLength(2);
 });
 
 test("small checkpoints of one round share one object, whose own index tells what is in it", async () => {
@@ -78,7 +79,9 @@ test("a project is restored on another node with all that it held, owned by that
 	await writeFile(join(path, "large"), randomBytes(3 * 1024 * 1024));
 	await symlink("../../etc/passwd", join(path, "link"));
 	await one.checkpoints.round();
-	expect(cluster.chainOf(id)[0]?.key).toBe(`projects/${id}/1/${cluster.chainOf(id)[0]?.sequence}`);
+	expect(cluster.chainOf(id)[0]?.key).toMatch(
+		new RegExp(`^projects/${id}/1/${cluster.chainOf(id)[0]?.sequence}-[0-9a-f-]{36}$`),
+	);
 	await writeFile(join(path, "run"), "#!/bin/sh\n");
 	await chmod(join(path, "run"), 0o750);
 	await rm(join(path, "main.py"));
@@ -193,7 +196,8 @@ test("an agent that died goes on with what is durable, and clears away what is n
 	expect(await snapshotsOf(one, id)).toHaveLength(1);
 	await one.checkpoints.round();
 	expect(cluster.chainOf(id)).toHaveLength(2);
-	await one.snapshots.removeAll(id);
+	const names = await snapshotsOf(one, id);
+	await one.snapshots.remove(names.map((name) => ({ projectId: id, name })));
 	await one.restart();
 	await writeFile(join(path, "main.py"), "latest");
 	await one.checkpoints.round();
@@ -208,12 +212,13 @@ test("only old objects that no manifest names are removed, and none while the si
 	await one.checkpoints.round();
 	const before = await keysOf(cluster.store, "");
 	const named = new Set([...cluster.recorded.values()].map(({ key }) => key));
-	const [told, untold, backedUp] = [1, 2, 3].map((n) => `packs/dead/00000000000000${n}-0`) as [string, string, string];
+	const [told, untold, backedUp] = [1, 2, 3].map((n) => `packs/me/00000000000000${n}-0`) as [string, string, string];
 	for (const key of [told, untold, backedUp]) await cluster.store.put(key, Buffer.from("left behind"));
 	const list = "backups/2026-01-01T00-00-00Z/objects.jsonl";
 	await cluster.store.put(list, Buffer.from(`${JSON.stringify({ key: backedUp, bytes: 11, sha256: null })}\n`));
 	const options = {
 		store: cluster.store,
+		nodeId: "me",
 		olderThanMs: -60_000,
 		unnamed: async (keys: readonly string[]) => keys.filter((key) => !named.has(key)),
 		unreported: () => new Set([untold]),
@@ -229,4 +234,94 @@ test("only old objects that no manifest names are removed, and none while the si
 	expect(left).not.toContain(told);
 	expect(left).toEqual(expect.arrayContaining(before.filter((key) => named.has(key))));
 	expect(left).toEqual(expect.arrayContaining(cluster.chainOf(id).map(({ key }) => key)));
+});
+
+test("what another node wrote is left to it, which may have to tell of it yet, until that node has given it up too", async () => {
+	const dayMs = 24 * 60 * 60 * 1000;
+	const packs = ["packs/other/000000000000001-0", "projects/a/1/1-other"];
+	const mine = ["packs/me/000000000000001-0", "projects/a/1/1-me"];
+	for (const key of [...packs, ...mine]) await cluster.store.put(key, Buffer.from("x"));
+	const collectAfter = (days: number) =>
+		collectGarbage({
+			store: cluster.store,
+			nodeId: "me",
+			olderThanMs: dayMs,
+			nowMs: Date.now() + days * dayMs,
+			unnamed: async (keys) => keys.filter((key) => packs.includes(key) || mine.includes(key)),
+			unreported: () => new Set(),
+			log,
+		});
+	// The site was down for days: the other node could tell nobody.
+	expect(await collectAfter(27)).toBe(2);
+	expect(await keysOf(cluster.store, "packs/other/")).toHaveLength(1);
+	expect(await collectAfter(29)).toBe(2);
+});
+
+test("what the site could not be told for two weeks is told no more: a full checkpoint takes its place", async () => {
+	const { id } = await makeProject();
+	cluster.site.down = true;
+	await one.checkpoints.round();
+	const [untold] = one.checkpoints.reports.unreported().filter(({ projectId }) => projectId === id);
+	vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 15 * 24 * 60 * 60 * 1000 });
+	try {
+		cluster.site.down = false;
+		one.checkpoints.reports.tellAgain();
+		expect(cluster.chainOf(id)).toEqual([]);
+		await one.checkpoints.round();
+		expect(cluster.chainOf(id)).toMatchObject([{ parent: null }]);
+		expect(cluster.chainOf(id)[0]?.sequence).not.toBe(untold?.sequence);
+	} finally {
+		vi.useRealTimers();
+	}
+});
+
+test("a project that comes to rest is restored from few objects, whatever its chain was; at most one small object is written for that", async () => {
+	const { id, path } = await makeProject();
+	await writeFile(join(path, "large"), randomBytes(2 * 1024 * 1024));
+	const edits = async (name: string) => {
+		for (let at = 0; at < 8; at += 1) {
+			await writeFile(join(path, name), `${name} ${at}`);
+			await one.checkpoints.round();
+		}
+	};
+	const getsOfRestore = async () => {
+		const counted = countOperations(cluster.store);
+		cluster.breakStore(counted);
+		await two.checkpoints.restore(move(id));
+		cluster.breakStore();
+		await two.volumes.remove(id);
+		await two.checkpoints.forget(id);
+		return counted.counts.gets;
+	};
+	await edits("first");
+	expect(cluster.chainOf(id)).toHaveLength(8);
+	expect(await getsOfRestore()).toBe(8);
+	const before = await keysOf(cluster.store, "");
+	await one.checkpoints.settle([id]);
+	const made = (await keysOf(cluster.store, "")).filter((key) => !before.includes(key));
+	expect(made).toHaveLength(1);
+	expect(cluster.chainOf(id)).toHaveLength(2);
+	expect(cluster.chainOf(id)[1]?.bytes).toBeLessThan(10_000);
+	expect(await getsOfRestore()).toBe(2);
+	// At rest already.
+	await one.checkpoints.settle([id]);
+	expect(cluster.chainOf(id)).toHaveLength(2);
+	// Again from the full one, also by an agent that was started anew.
+	await edits("second");
+	await one.restart();
+	await one.checkpoints.settle([id]);
+	expect(cluster.chainOf(id)).toHaveLength(2);
+	// What takes the place of many is not written at every rest once it is large: the next builds on it.
+	await writeFile(join(path, "grown"), randomBytes(1024 * 1024));
+	await edits("third");
+	await one.checkpoints.settle([id]);
+	await edits("fourth");
+	await one.checkpoints.settle([id]);
+	expect(cluster.chainOf(id)).toHaveLength(3);
+	expect(cluster.chainOf(id)[2]?.bytes).toBeLessThan(10_000);
+	expect((await snapshotsOf(one, id)).length).toBe(2);
+	await two.checkpoints.restore(move(id));
+	for (const name of ["first", "second", "third", "fourth"]) {
+		expect(await readFile(join(two.volumes.path(id), name), "utf8")).toBe(`${name} 7`);
+	}
 });

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ObjectStore, openFolderStore } from "@repldock/objects";
-import { type Checkpoint, type DesiredPlacement, openNetwork } from "@repldock/protocol";
+import { type Checkpoint, type CheckpointId, type DesiredPlacement, openNetwork } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
 import { type Checkpoints, createCheckpoints } from "../../src/checkpoints/checkpoints.ts";
 import { createSnapshots } from "../../src/host/snapshots.ts";
@@ -31,6 +31,11 @@ export async function startCluster() {
 	const faulty: { store: ObjectStore } = { store: folder };
 	/** Stands for the site: what was reported, by project. */
 	const recorded = new Map<string, Checkpoint>();
+	const site = { down: false };
+	/** What people typed and is not in files yet: writes it. */
+	const typing = new Map<string, () => Promise<void>>();
+	/** The origin's checkpoint that is a fork's present state before it has one of its own. */
+	const pinned = new Map<string, Checkpoint>();
 	const placements = new Map<string, DesiredPlacement>();
 	const template = join(directory, "template");
 	await mkdir(template);
@@ -61,16 +66,22 @@ export async function startCluster() {
 	/** As the site finds it: from the latest checkpoint, or this one, back to the full one. */
 	function chainOf(projectId: string, version?: { generation: number; sequence: number }): Checkpoint[] {
 		const own = [...recorded.values()].filter((checkpoint) => checkpoint.projectId === projectId);
+		const latest = own.toSorted((a, b) => a.sequence - b.sequence).at(-1);
 		const chain: Checkpoint[] = [];
-		let current = version
-			? own.find(({ generation, sequence }) => generation === version.generation && sequence === version.sequence)
-			: own.toSorted((a, b) => a.sequence - b.sequence).at(-1);
+		let current = version ? recorded.get(textOf({ projectId, ...version })) : (latest ?? pinned.get(projectId));
 		while (current) {
 			chain.unshift(current);
-			const parent: Checkpoint["parent"] = current.parent;
-			current = parent ? own.find(({ sequence }) => sequence === parent.sequence) : undefined;
+			current = current.parent ? recorded.get(textOf(current.parent)) : undefined;
 		}
 		return chain;
+	}
+
+	/** A project that begins as another one is. On a node with the origin's volume that is copied. */
+	function placeFork(origin: string, change: Partial<DesiredPlacement> = {}): DesiredPlacement {
+		const fork = place({ copyOf: origin, stored: chainOf(origin).length > 0, ...change });
+		const latest = chainOf(origin).at(-1);
+		if (latest) pinned.set(fork.projectId, latest);
+		return fork;
 	}
 
 	async function startNode(name: string, owner = { uid: 300_000, gid: 300_001 }): Promise<CheckpointNode> {
@@ -91,11 +102,22 @@ export async function startCluster() {
 				stateFile: join(directory, `${name}.json`),
 				nodeId: () => nodeId,
 				placement: (projectId) => placements.get(projectId),
-				writeDocuments: async () => true,
-				manifest: async ({ projectId }) => chainOf(projectId),
+				async writeDocuments(projectId) {
+					await typing.get(projectId)?.();
+					return true;
+				},
+				async manifest({ projectId, version }) {
+					if (site.down) throw new Error("the site does not answer");
+					return chainOf(projectId, version);
+				},
 				report(reported) {
-					for (const one of reported) recorded.set(`${one.projectId}.${one.generation}.${one.sequence}`, one);
-					checkpoints.reports.recorded(reported);
+					if (site.down) return;
+					const isOrphan = ({ parent }: Checkpoint) => parent !== null && !recorded.has(textOf(parent));
+					const taken = reported.filter((one) => !isOrphan(one) && recorded.set(textOf(one), one));
+					checkpoints.reports.recorded(
+						taken,
+						reported.filter((one) => !taken.includes(one)),
+					);
 				},
 				onDurability: () => undefined,
 				log: silent,
@@ -127,6 +149,9 @@ export async function startCluster() {
 		recorded,
 		placements,
 		place,
+		placeFork,
+		site,
+		typing,
 		chainOf,
 		startNode,
 		/** What nodes meet instead of the store from now on; the store itself when it is left out. */
@@ -136,6 +161,8 @@ export async function startCluster() {
 		release: () => cleanup.run(),
 	};
 }
+
+const textOf = ({ projectId, generation, sequence }: CheckpointId) => `${projectId}.${generation}.${sequence}`;
 
 export type Cluster = Awaited<ReturnType<typeof startCluster>>;
 

@@ -17,6 +17,10 @@ export interface Outside {
 	near: string;
 	/** Starts a program in it and waits for its first output. */
 	run(program: string, ...commandArguments: string[]): Promise<ChildProcess>;
+	/** Runs a program in it to its end. @returns what it printed. */
+	say(program: string, ...commandArguments: string[]): Promise<string>;
+	/** Lets it send to a network by way of this machine. */
+	route(network: string): Promise<void>;
 	/** Listens for TCP at all its addresses, echoing. */
 	listen(...ports: number[]): Promise<void>;
 	release(): Promise<void>;
@@ -61,6 +65,8 @@ export async function startOutside(addresses: readonly string[], near: string, l
 	return {
 		near,
 		run,
+		say: (program, ...words) => runCommand("ip", ["netns", "exec", name, program, ...words]),
+		route: (network) => ip("-n", name, "route", "add", network, "via", near, "dev", "outside", "onlink"),
 		async listen(...ports) {
 			for (const port of ports) await run("/usr/bin/perl", "-e", listener, String(port));
 		},

@@ -46,6 +46,7 @@ async function rig() {
 		stop: async () => {},
 		pause: async () => {},
 		removeVolume: async () => {},
+		forget: async () => {},
 	};
 	const changes: string[] = [];
 	const attached = new Set<string>();
@@ -134,6 +135,7 @@ async function rig() {
 			slots: 2,
 			network,
 			stateFile: join(directory, "desired.json"),
+			forgetProject: () => before.forget(),
 			onChange: (id) => changes.push(id),
 			log: createLog("test", "silent"),
 			retry: { firstMs: 1, mostMs: 1 },
@@ -221,6 +223,26 @@ test("a volume that cannot be removed does not keep the agent from starting", as
 	expect(volumes.size).toBe(0);
 	await expect(placements.ensureVolume(projectId)).rejects.toMatchObject({ code: "not_placed_here" });
 	expect(volumes.size).toBe(0);
+});
+
+test("a project counts as gone for good only when all that the node has of it is forgotten, and others do not wait for that", async () => {
+	const { placements, volumes, before } = await rig();
+	volumes.add(projectId);
+	let refusals = 2;
+	const held = hold();
+	before.forget = async () => {
+		refusals -= 1;
+		if (refusals >= 0) throw new Error("busy");
+		expect(volumes.has(projectId)).toBe(true);
+		await held.wait();
+	};
+	await placements.apply([placement({ want: "purged", wantVersion: 2 }), placement({ projectId: otherId })]);
+	await held.reached;
+	expect(placements.life(otherId).state).toBe("running");
+	expect(placements.observed([projectId])[0]?.state).not.toBe("purged");
+	held.open();
+	await until(() => placements.observed([projectId])[0]?.state === "purged");
+	expect(volumes.has(projectId)).toBe(false);
 });
 
 test("a container whose stop failed half-way is cleared away when the project is opened", async () => {

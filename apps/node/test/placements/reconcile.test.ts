@@ -135,3 +135,17 @@ test("a paused container goes on when the project is opened again, and stands st
 		{ kind: "stop", projectId: "a" },
 	]);
 });
+
+test("a fork is made once, as soon as its origin's volume is here, whether it is wanted running or not", () => {
+	const fork = { projectId: "b", generation: 1, want: "stopped", wantVersion: 0, copyOf: "a" } as DesiredPlacement;
+	const desired = new Map([["b", fork]]);
+	const node = (...volumes: string[]) => ({
+		containers: [],
+		volumes: new Set(volumes),
+		answeredWants: new Map<string, number>(),
+	});
+	expect(reconcile(desired, node())).toEqual([]);
+	expect(reconcile(desired, node("a"))).toEqual([{ kind: "fork", projectId: "b" }]);
+	expect(reconcile(desired, node("a", "b"))).toEqual([]);
+	expect(reconcile(new Map([["b", { ...fork, want: "purged" as const }]]), node("a"))).toEqual([]);
+});

@@ -9,6 +9,7 @@ import { authRoutes } from "./auth-routes.ts";
 import type { ApiEnvironment, ApiParts } from "./context.ts";
 import { openApiDocument } from "./document.ts";
 import { domainRoutes } from "./domains.ts";
+import { forkRoutes } from "./forks.ts";
 import { identity, sameOrigin } from "./identity.ts";
 import { networkRoutes } from "./network.ts";
 import { answerError, problemResponse } from "./problems.ts";
@@ -52,6 +53,7 @@ export function createApi(parts: ApiParts) {
 		welcomeRoutes(parts),
 		templateRoutes(parts),
 		projectRoutes(parts),
+		forkRoutes(parts),
 		domainRoutes(parts),
 		networkRoutes(parts),
 		workspaceRoutes(parts),

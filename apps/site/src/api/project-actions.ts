@@ -78,16 +78,9 @@ export async function createProject(
 		const sentence = "There is no such template.";
 		throw new RepldockError("invalid_input", sentence, { fields: { template: sentence } });
 	}
-	if ((await countProjects(database, owner.id)) >= parts.projectsPerUser) {
-		throw new RepldockError(
-			"limit_reached",
-			`You have ${parts.projectsPerUser} projects, which is the most here. Delete one, or ask your operator for more.`,
-		);
-	}
+	await requireProjectsLeft(parts, owner);
 	const name = input.name ?? template.name;
-	const candidates = input.slug === undefined ? slugProposals(slugFromName(name, template.id)) : [input.slug];
-	let attempts = 0;
-	for (const slug of candidates) {
+	return insertUnderFreeSlug(parts, input.slug, slugFromName(name, template.id), async (slug) => {
 		const id = await insertProject(database, {
 			ownerId: owner.id,
 			name,
@@ -96,9 +89,36 @@ export async function createProject(
 			visibility: input.visibility,
 			limits: parts.newProjectLimits,
 		});
+		if (id !== undefined) await placeProject(database, id);
+		return id;
+	});
+}
+
+/** @throws RepldockError `limit_reached` */
+export async function requireProjectsLeft(parts: ApiParts, owner: User): Promise<void> {
+	if ((await countProjects(parts.database, owner.id)) < parts.projectsPerUser) return;
+	throw new RepldockError(
+		"limit_reached",
+		`You have ${parts.projectsPerUser} projects, which is the most here. Delete one, or ask your operator for more.`,
+	);
+}
+
+/**
+ * Inserts a project under the wanted slug, or, without one, under one like `base` that is free.
+ * @param insert returns undefined when the slug is taken.
+ * @throws RepldockError `slug_taken`
+ */
+export async function insertUnderFreeSlug(
+	parts: ApiParts,
+	wanted: string | undefined,
+	base: string,
+	insert: (slug: string) => Promise<string | undefined>,
+): Promise<StoredProject> {
+	let attempts = 0;
+	for (const slug of wanted === undefined ? slugProposals(base) : [wanted]) {
+		const id = await insert(slug);
 		if (id !== undefined) {
-			await placeProject(database, id);
-			const project = await findProject(database, id);
+			const project = await findProject(parts.database, id);
 			if (!project) throw new RepldockError("not_found", "This project was removed again.");
 			return project;
 		}

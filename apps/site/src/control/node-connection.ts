@@ -112,8 +112,7 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 			if (kept) send(kept);
 		}
 		if (message.type === "checkpoints") {
-			const recorded = await recordCheckpoints(database, nodeId, message.checkpoints);
-			send({ type: "checkpointsRecorded", recorded });
+			send({ type: "checkpointsRecorded", ...(await recordCheckpoints(database, nodeId, message.checkpoints)) });
 		}
 		if (!(await touchNode(database, nodeId, sessionId)))
 			socket.close(superseded, "Another socket speaks for this node.");

@@ -28,6 +28,11 @@ export function chooseNode<Node extends NodeLoad>(nodes: readonly Node[]): Node 
 	return byLoad[0] ?? null;
 }
 
+/** Whether one more container could start there now. */
+export function hasRoom(node: NodeLoad): boolean {
+	return node.running < node.slots;
+}
+
 export interface PlacementView {
 	readonly want: "running" | "stopped" | "purged";
 	readonly wantVersion: number;

@@ -7,25 +7,27 @@ const chainMostLength = 1_000;
 
 /**
  * Takes in what a node reports to be in the object store. The present state of a project moves forward only, and only
- * by the node that holds its present generation; what another one reports is kept as recovered. Repeating a report
- * changes nothing.
- * @returns those that need not be reported again.
+ * by the node that holds its present generation; what another one reports is kept as recovered. What builds on a
+ * checkpoint that is not there any more restores nothing and is not taken in. Repeating a report changes nothing.
+ * @returns those that need not be reported again; `orphaned` are not in the database.
  */
 export async function recordCheckpoints(
 	database: Database,
 	nodeId: string,
 	checkpoints: readonly Checkpoint[],
-): Promise<CheckpointId[]> {
+): Promise<{ recorded: CheckpointId[]; orphaned: CheckpointId[] }> {
 	const recorded: CheckpointId[] = [];
+	const orphaned: CheckpointId[] = [];
 	for (const checkpoint of checkpoints) {
-		await database.transaction().execute((transaction) => record(transaction, nodeId, checkpoint));
+		const taken = await database.transaction().execute((transaction) => record(transaction, nodeId, checkpoint));
 		const { projectId, generation, sequence } = checkpoint;
-		recorded.push({ projectId, generation, sequence });
+		(taken ? recorded : orphaned).push({ projectId, generation, sequence });
 	}
-	return recorded;
+	return { recorded, orphaned };
 }
 
-async function record(database: Database, nodeId: string, checkpoint: Checkpoint): Promise<void> {
+/** @returns false when what it builds on is not there. */
+async function record(database: Database, nodeId: string, checkpoint: Checkpoint): Promise<boolean> {
 	const { projectId, generation, sequence, parent } = checkpoint;
 	// The placement cannot move while its checkpoint is written down.
 	const placement = await database
@@ -36,7 +38,8 @@ async function record(database: Database, nodeId: string, checkpoint: Checkpoint
 		.forShare("projects")
 		.executeTakeFirst();
 	// Gone for good: nobody will want its files.
-	if (!placement) return;
+	if (!placement) return true;
+	if (parent && !(await isRecorded(database, parent))) return false;
 	const isOwner = await holdsGeneration(database, nodeId, projectId, generation);
 	await database
 		.insertInto("checkpoints")
@@ -44,6 +47,7 @@ async function record(database: Database, nodeId: string, checkpoint: Checkpoint
 			projectId,
 			generation,
 			sequence,
+			parentProjectId: parent?.projectId ?? null,
 			parentGeneration: parent?.generation ?? null,
 			parentSequence: parent?.sequence ?? null,
 			kind: checkpoint.kind,
@@ -57,12 +61,24 @@ async function record(database: Database, nodeId: string, checkpoint: Checkpoint
 		})
 		.onConflict((conflict) => conflict.columns(["projectId", "generation", "sequence"]).doNothing())
 		.execute();
-	if (!isOwner) return;
+	if (!isOwner) return true;
+	// A fork's own take the place of its origin's, whatever their numbers.
 	await sql`
-		INSERT INTO durable_checkpoints AS present (project_id, generation, sequence)
-		VALUES (${projectId}, ${generation}, ${sequence})
-		ON CONFLICT (project_id) DO UPDATE SET generation = excluded.generation, sequence = excluded.sequence
-		WHERE (present.generation, present.sequence) < (excluded.generation, excluded.sequence)`.execute(database);
+		INSERT INTO durable_checkpoints AS present (project_id, checkpoint_project_id, generation, sequence)
+		VALUES (${projectId}, ${projectId}, ${generation}, ${sequence})
+		ON CONFLICT (project_id) DO UPDATE SET checkpoint_project_id = excluded.checkpoint_project_id,
+			generation = excluded.generation, sequence = excluded.sequence
+		WHERE present.checkpoint_project_id <> excluded.checkpoint_project_id
+			OR (present.generation, present.sequence) < (excluded.generation, excluded.sequence)`.execute(database);
+	return true;
+}
+
+/** It stays until this transaction ends. */
+async function isRecorded(database: Database, { projectId, generation, sequence }: CheckpointId): Promise<boolean> {
+	const { rows } = await sql`
+		SELECT FROM checkpoints WHERE (project_id, generation, sequence) = (${projectId}, ${generation}, ${sequence})
+		FOR KEY SHARE`.execute(database);
+	return rows.length > 0;
 }
 
 async function holdsGeneration(database: Database, nodeId: string, projectId: string, generation: number) {
@@ -78,7 +94,8 @@ async function holdsGeneration(database: Database, nodeId: string, projectId: st
 }
 
 /**
- * What restores a project, the full checkpoint first: its present state, or one version of it.
+ * What restores a project, the full checkpoint first: its present state, or one version of it. The first ones of a fork's
+ * chain are its origin's; those are found though the origin is gone.
  * @returns nothing when there is no such checkpoint.
  * @throws Error when a part of the chain is missing.
  */
@@ -90,14 +107,15 @@ export async function findChain(
 	const { rows } = await sql<ChainRow>`
 		WITH RECURSIVE chain AS (
 			SELECT checkpoints.*, 0 AS depth FROM checkpoints
-			WHERE project_id = ${projectId} AND (generation, sequence) = (${
+			WHERE (project_id, generation, sequence) = (${
 				version
-					? sql`${version.generation}::integer, ${version.sequence}::bigint`
-					: sql`SELECT generation, sequence FROM durable_checkpoints WHERE project_id = ${projectId}`
+					? sql`${projectId}::uuid, ${version.generation}::integer, ${version.sequence}::bigint`
+					: sql`SELECT checkpoint_project_id, generation, sequence FROM durable_checkpoints
+						WHERE project_id = ${projectId}`
 			})
 			UNION ALL
 			SELECT parent.*, chain.depth + 1 FROM checkpoints AS parent
-			JOIN chain ON parent.project_id = chain.project_id
+			JOIN chain ON parent.project_id = chain.parent_project_id
 				AND parent.generation = chain.parent_generation AND parent.sequence = chain.parent_sequence
 			WHERE chain.depth < ${chainMostLength}
 		) SELECT * FROM chain ORDER BY depth DESC`.execute(database);
@@ -109,6 +127,7 @@ interface ChainRow {
 	projectId: string;
 	generation: number;
 	sequence: number;
+	parentProjectId: string | null;
 	parentGeneration: number | null;
 	parentSequence: number | null;
 	kind: Checkpoint["kind"];
@@ -121,13 +140,14 @@ interface ChainRow {
 }
 
 function toCheckpoint(row: ChainRow): Checkpoint {
-	const { projectId, generation, sequence, parentGeneration, parentSequence, kind, name, start, bytes } = row;
-	const isFull = parentGeneration === null || parentSequence === null;
+	const { projectId, generation, sequence, kind, name, start, bytes } = row;
+	const { parentProjectId, parentGeneration, parentSequence } = row;
+	const isFull = parentProjectId === null || parentGeneration === null || parentSequence === null;
 	return {
 		projectId,
 		generation,
 		sequence,
-		parent: isFull ? null : { projectId, generation: parentGeneration, sequence: parentSequence },
+		parent: isFull ? null : { projectId: parentProjectId, generation: parentGeneration, sequence: parentSequence },
 		kind,
 		name,
 		takenAt: row.takenAt.toISOString(),

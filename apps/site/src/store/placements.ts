@@ -78,6 +78,11 @@ export const provedDomains = sql<string[]>`ARRAY(
 const hasCheckpoints = sql<boolean>`EXISTS (
 	SELECT FROM durable_checkpoints WHERE durable_checkpoints.project_id = placements.project_id)`;
 
+/** Once something of its own is stored, a fork is never made anew. */
+const copyOf = sql<string | null>`CASE WHEN NOT EXISTS (
+	SELECT FROM durable_checkpoints WHERE durable_checkpoints.project_id = placements.project_id
+		AND durable_checkpoints.checkpoint_project_id = placements.project_id) THEN projects.copy_of END`;
+
 /** All that one node is to hold, by project id. @param mostRunning of one person's containers. */
 export async function listDesired(
 	database: Database,
@@ -105,6 +110,7 @@ export async function listDesired(
 			"projects.diskBytes",
 			provedDomains.as("domains"),
 			hasCheckpoints.as("stored"),
+			copyOf.as("copyOf"),
 			"projects.alwaysOn",
 			"projects.networkMode",
 			"projects.allowedDomains",
@@ -115,10 +121,11 @@ export async function listDesired(
 		.orderBy("placements.projectId")
 		.execute();
 	return rows.map((row) => {
-		const { ownerId, ownerName, memoryBytes, cpus, pids, diskBytes, ...rest } = row;
+		const { ownerId, ownerName, memoryBytes, cpus, pids, diskBytes, copyOf, ...rest } = row;
 		const { networkMode: mode, allowedDomains, egressBitsPerSecond, networkRestriction, ...placement } = rest;
 		return {
 			...placement,
+			...(copyOf === null ? {} : { copyOf }),
 			owner: { id: ownerId, name: ownerName, mostRunning },
 			limits: { memoryBytes, cpus, pids, diskBytes },
 			network: { mode, allowedDomains, egressBitsPerSecond, restriction: networkRestriction },

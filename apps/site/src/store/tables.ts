@@ -18,7 +18,7 @@ export interface Tables {
 	nodeTraffic: { nodeId: string; traffic: ColumnType<unknown, string, string> };
 	networkAlerts: NetworkAlertsTable;
 	checkpoints: CheckpointsTable;
-	durableCheckpoints: { projectId: string; generation: number; sequence: number };
+	durableCheckpoints: { projectId: string; checkpointProjectId: string; generation: number; sequence: number };
 }
 
 export type Role = "admin" | "user";
@@ -83,6 +83,7 @@ interface ProjectsTable {
 	networkRestriction: ColumnType<NetworkRestriction | null, string | null | undefined, string | null>;
 	networkRestrictedAt: Date | null;
 	networkAnswer: string | null;
+	copyOf: string | null;
 	createdAt: Generated<Date>;
 	updatedAt: Generated<Date>;
 	openedAt: Date | null;
@@ -132,6 +133,7 @@ interface CheckpointsTable {
 	projectId: string;
 	generation: number;
 	sequence: number;
+	parentProjectId: string | null;
 	parentGeneration: number | null;
 	parentSequence: number | null;
 	kind: CheckpointKind;

@@ -14,31 +14,33 @@ export interface VersionTimes {
 const settlesMs = 60 * 60 * 1000;
 
 /**
- * Forgets versions by their age; those with a name stay, as does what a version that stays builds on. Their objects are
- * removed by the nodes later, once nothing names them.
+ * Forgets versions by their age, and all of projects that are gone; those with a name stay, as does what a version that
+ * stays builds on, be it another project's. Their objects are removed by the nodes later, once nothing names them.
  * @returns how many were forgotten.
  */
 export async function thinCheckpoints(database: Database, times: VersionTimes): Promise<number> {
 	const youngerThan = (ms: number) => sql`now() - ${ms}::bigint * interval '1 millisecond'`;
 	const result = await sql`
-		WITH RECURSIVE wanted AS (
-			SELECT project_id, generation, sequence FROM durable_checkpoints
-			UNION SELECT project_id, generation, sequence FROM checkpoints
+		WITH RECURSIVE living AS (
+			SELECT checkpoints.* FROM checkpoints JOIN projects ON projects.id = checkpoints.project_id
+		), wanted AS (
+			SELECT checkpoint_project_id AS project_id, generation, sequence FROM durable_checkpoints
+			UNION SELECT project_id, generation, sequence FROM living
 				WHERE name IS NOT NULL OR taken_at > ${youngerThan(times.allMs)} OR recorded_at > ${youngerThan(settlesMs)}
 					OR ((kind = 'before-restore' OR recovered) AND recorded_at > ${youngerThan(times.undoMs)})
 			UNION (SELECT DISTINCT ON (project_id, date_trunc('hour', taken_at)) project_id, generation, sequence
-				FROM checkpoints WHERE taken_at > ${youngerThan(times.hourlyMs)}
+				FROM living WHERE taken_at > ${youngerThan(times.hourlyMs)}
 				ORDER BY project_id, date_trunc('hour', taken_at), taken_at DESC)
 			UNION (SELECT DISTINCT ON (project_id, date_trunc('day', taken_at)) project_id, generation, sequence
-				FROM checkpoints WHERE taken_at > ${youngerThan(times.dailyMs)}
+				FROM living WHERE taken_at > ${youngerThan(times.dailyMs)}
 				ORDER BY project_id, date_trunc('day', taken_at), taken_at DESC)
 		), needed AS (
 			SELECT checkpoints.project_id, checkpoints.generation, checkpoints.sequence,
-				checkpoints.parent_generation, checkpoints.parent_sequence
+				checkpoints.parent_project_id, checkpoints.parent_generation, checkpoints.parent_sequence
 			FROM checkpoints JOIN wanted USING (project_id, generation, sequence)
 			UNION SELECT parent.project_id, parent.generation, parent.sequence,
-				parent.parent_generation, parent.parent_sequence
-			FROM needed JOIN checkpoints AS parent ON parent.project_id = needed.project_id
+				parent.parent_project_id, parent.parent_generation, parent.parent_sequence
+			FROM needed JOIN checkpoints AS parent ON parent.project_id = needed.parent_project_id
 				AND parent.generation = needed.parent_generation AND parent.sequence = needed.parent_sequence
 		) DELETE FROM checkpoints WHERE NOT EXISTS (
 			SELECT FROM needed WHERE needed.project_id = checkpoints.project_id

@@ -11,10 +11,7 @@ export interface VersionPlace {
 	readonly sequence: number;
 }
 
-/**
- * Versions of a project by the time when they were taken, the newest first. One whose chain is not whole, since a part of
- * it was not recorded yet, is not among them.
- */
+/** Versions of a project by the time when they were taken, the newest first. Each has all that it builds on (migration 0011). */
 export function listVersions(
 	database: Database,
 	projectId: string,
@@ -24,7 +21,7 @@ export function listVersions(
 	const earlier = before
 		? sql`AND (sequence, generation) < (${before.sequence}::bigint, ${before.generation}::integer)`
 		: sql``;
-	return selectWhole(database, projectId, sql`${earlier} ${named ? sql`AND name IS NOT NULL` : sql``}`, limit);
+	return selectVersions(database, projectId, sql`${earlier} ${named ? sql`AND name IS NOT NULL` : sql``}`, limit);
 }
 
 /**
@@ -48,7 +45,7 @@ export async function nameVersion(
 			.where("sequence", "=", sequence)
 			.execute();
 		const itself = sql`AND (generation, sequence) = (${generation}::integer, ${sequence}::bigint)`;
-		const [version] = await selectWhole(transaction, projectId, itself, 1);
+		const [version] = await selectVersions(transaction, projectId, itself, 1);
 		return version;
 	});
 }
@@ -71,28 +68,18 @@ interface VersionRow {
 	current: boolean;
 }
 
-async function selectWhole(
+async function selectVersions(
 	database: Database,
 	projectId: string,
 	condition: ReturnType<typeof sql>,
 	limit: number,
 ): Promise<Version[]> {
-	// The inner query is fenced off by its OFFSET, so that only as many chains are walked as are shown.
 	const { rows } = await sql<VersionRow>`
 		SELECT generation, sequence, kind, name, taken_at, recovered, EXISTS (
 			SELECT FROM durable_checkpoints AS present WHERE present.project_id = version.project_id
-				AND present.generation = version.generation AND present.sequence = version.sequence) AS current
-		FROM (
-			SELECT * FROM checkpoints WHERE project_id = ${projectId} ${condition}
-			ORDER BY sequence DESC, generation DESC OFFSET 0
-		) AS version
-		WHERE EXISTS (
-			WITH RECURSIVE chain AS (
-				SELECT version.project_id, version.parent_generation, version.parent_sequence
-				UNION SELECT parent.project_id, parent.parent_generation, parent.parent_sequence
-				FROM chain JOIN checkpoints AS parent ON parent.project_id = chain.project_id
-					AND parent.generation = chain.parent_generation AND parent.sequence = chain.parent_sequence
-			) SELECT FROM chain WHERE parent_sequence IS NULL)
+				AND (present.checkpoint_project_id, present.generation, present.sequence)
+					= (version.project_id, version.generation, version.sequence)) AS current
+		FROM checkpoints AS version WHERE project_id = ${projectId} ${condition}
 		ORDER BY sequence DESC, generation DESC LIMIT ${limit}`.execute(database);
 	return rows.map(({ generation, sequence, takenAt, ...rest }) => ({
 		id: `${generation}.${sequence}`,

@@ -23,6 +23,8 @@ export interface FakeNode {
 	elsewhere(): Elsewhere[];
 	/** Checkpoints that the site said it has recorded. */
 	recorded(): CheckpointId[];
+	/** Those that it refused, since what they build on is gone. */
+	orphaned(): CheckpointId[];
 	/** The latest desired set. */
 	desired(): DesiredPlacement[];
 	/** Resolves with the first desired set, present or coming, that the condition holds for. */
@@ -60,13 +62,16 @@ export async function dialIn(
 	const elsewhere = new Map<string, Elsewhere>();
 	const kept: Kept[] = [];
 	const recorded: CheckpointId[] = [];
+	const orphaned: CheckpointId[] = [];
 
 	socket.on("message", (data) => {
 		const message = SiteToNode.parse(JSON.parse(data.toString()));
 		if (message.type === "welcome") welcome = message;
 		else if (message.type === "desired") desired = message.placements;
-		else if (message.type === "checkpointsRecorded") recorded.push(...message.recorded);
-		else if (message.type === "routes") {
+		else if (message.type === "checkpointsRecorded") {
+			recorded.push(...message.recorded);
+			orphaned.push(...message.orphaned);
+		} else if (message.type === "routes") {
 			if (message.whole) elsewhere.clear();
 			for (const slug of message.removed) elsewhere.delete(slug);
 			for (const entry of message.set) elsewhere.set(entry.slug, entry);
@@ -110,6 +115,7 @@ export async function dialIn(
 	return {
 		welcome: first,
 		recorded: () => recorded,
+		orphaned: () => orphaned,
 		elsewhere: () => [...elsewhere.values()],
 		desired: () => desired ?? [],
 		waitFor: (condition) => until(() => (desired && condition(desired) ? desired : undefined)),

@@ -1,4 +1,5 @@
 import type { Logger } from "@repldock/service";
+import { forgetConnections } from "../../host/connections.ts";
 import type { FilterOptions } from "../../host/network-filter.ts";
 import { resolverPort } from "../../host/resolver.ts";
 import type { Engine } from "../../host.ts";
@@ -44,15 +45,36 @@ export async function startNodeFilter(
 		return refused;
 	}
 
+	/** By address: nobody waits for it but the next container that gets the address. */
+	const leaving = new Map<string, Promise<void>>();
+
+	function forget(address: string): void {
+		const left = forgetConnections(address).catch((error: unknown) =>
+			log.error({ err: error, address }, "connections of a container that is gone were kept"),
+		);
+		leaving.set(address, left);
+		void left.then(() => {
+			if (leaving.get(address) === left) leaving.delete(address);
+		});
+	}
+
 	return {
 		...filter,
 		refusals,
+		async attach(member: Member) {
+			await leaving.get(member.address);
+			await filter.attach(member);
+		},
 		async detach(member: Member) {
 			await filter.detach(member);
 			names?.forget(member.projectId);
+			forget(member.address);
 		},
 		nameOf: (projectId, address) => names?.nameOf(projectId, address),
 		nameUse: (projectId) => names?.use(projectId),
-		close: async () => names?.close(),
+		async close() {
+			await Promise.all(leaving.values());
+			await names?.close();
+		},
 	};
 }

@@ -4,6 +4,7 @@ import {
 	Download,
 	Ellipsis,
 	ExternalLink,
+	GitFork,
 	Globe,
 	Globe2,
 	Link2,
@@ -25,6 +26,7 @@ export interface ProjectActions {
 	showDomains: (project: Project) => void;
 	showNetwork: (project: Project) => void;
 	toggleVisibility: (project: Project) => void;
+	fork: (project: Project) => void;
 	save: (project: Project) => void;
 	stop: (project: Project) => void;
 	remove: (project: Project) => void;
@@ -107,6 +109,7 @@ function entriesFor(project: Project, actions: ProjectActions): MenuEntry[] {
 			onSelect: () => actions.toggleVisibility(project),
 		},
 	];
+	entries.push({ id: "fork", label: "Fork…", icon: <GitFork />, onSelect: () => actions.fork(project) });
 	entries.push({ id: "export", label: "Export as zip", icon: <Download />, onSelect: () => actions.save(project) });
 	if (["running", "starting", "asleep"].includes(project.state)) {
 		entries.push({ id: "stop", label: "Stop", icon: <Square />, onSelect: () => actions.stop(project) });

@@ -7,6 +7,7 @@ import { useHydrated } from "../forms/use-hydrated.ts";
 import { DomainsDialog } from "./domains-dialog.tsx";
 import { EditProjectDialog } from "./edit-project-dialog.tsx";
 import { FirstProject } from "./first-project.tsx";
+import { ForkDialog } from "./fork-dialog.tsx";
 import { transfersOf } from "./import-project.ts";
 import { NetworkDialog } from "./network-dialog.tsx";
 import { NewProjectDialog } from "./new-project-dialog.tsx";
@@ -41,6 +42,7 @@ export function ProjectsPage({ userName, appsDomain, trash, startNew }: Projects
 	const [editing, setEditing] = useState<{ project: Project; what: "name" | "slug" } | null>(null);
 	const [domainsOf, setDomainsOf] = useState<Project | null>(null);
 	const [networkOf, setNetworkOf] = useState<Project | null>(null);
+	const [forking, setForking] = useState<Project | null>(null);
 	const projects = useProjects(query, trash);
 	const { templates } = useTemplates();
 	const { items } = projects;
@@ -51,6 +53,7 @@ export function ProjectsPage({ userName, appsDomain, trash, startNew }: Projects
 		showDomains: setDomainsOf,
 		showNetwork: setNetworkOf,
 		toggleVisibility: (project) => void toggleVisibility(project, projects),
+		fork: setForking,
 		save: (project) => void saveOrTell(transfersOf(project.id), { format: "zip", dependencies: true }),
 		stop: (project) => void stopProject(project, projects),
 		remove: (project) => void deleteProject(project, projects),
@@ -142,6 +145,7 @@ export function ProjectsPage({ userName, appsDomain, trash, startNew }: Projects
 				/>
 			)}
 			{domainsOf && <DomainsDialog project={domainsOf} onClose={() => setDomainsOf(null)} />}
+			{forking && <ForkDialog project={forking} onClose={() => setForking(null)} />}
 			{networkOf && <NetworkDialog project={networkOf} onClose={() => setNetworkOf(null)} />}
 			<Toaster />
 		</>

@@ -7,6 +7,7 @@ import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
 import { DomainsButton } from "./domains-button.tsx";
 import { DurableBadge } from "./durable-badge.tsx";
+import { ForkButton } from "./fork-button.tsx";
 import { NetworkBadge } from "./network-badge.tsx";
 import { ProjectName } from "./project-name.tsx";
 import { SaveBadge } from "./save-badge.tsx";
@@ -35,6 +36,7 @@ export function Header(props: { project: Project | null; siteUrl: string; onProj
 			<RunButton />
 			<div className="ide-header-end">
 				<People people={workspace?.people ?? []} />
+				<ForkButton project={project} />
 				<ExportMenu />
 				<DomainsButton />
 				<ThemeMenu />

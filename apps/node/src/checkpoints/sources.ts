@@ -1,0 +1,88 @@
+import { type Checkpoint, type DesiredPlacement, type ManifestQuestion, RepldockError } from "@repldock/protocol";
+import { changesOf, type RestoreParts, restoreVolume } from "./restore.ts";
+import { snapshotOf } from "./state.ts";
+import type { Durable } from "./state-file.ts";
+
+export interface SourceParts extends RestoreParts {
+	/** Writes what people typed into files. @returns false when some of it cannot be. */
+	writeDocuments(projectId: string): Promise<boolean>;
+	/** What restores a project. @throws RepldockError `node_unreachable` when the site does not answer. */
+	manifest(question: ManifestQuestion): Promise<Checkpoint[]>;
+	/** Runs work that makes or removes snapshots, when it is its turn. */
+	inTurn<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** Makes volumes of projects that are not new: from this node's own snapshots, their origin's volume, or the store. */
+export function createSources(parts: SourceParts) {
+	const { snapshots, volumes, state, log } = parts;
+	const { durable, reports } = state;
+
+	/** What this node itself made durable of the project. */
+	function ownOf(projectId: string): Durable | undefined {
+		const kept = durable.get(projectId);
+		return kept?.projectId === projectId ? kept : undefined;
+	}
+
+	/** A copy in no time and no space. What people typed in the origin is in it. */
+	async function fork({ projectId, limits }: DesiredPlacement, origin: string): Promise<void> {
+		const startedAtMs = performance.now();
+		await parts.writeDocuments(origin);
+		await volumes.createFrom(projectId, volumes.path(origin), limits.diskBytes);
+		const base = durable.get(origin);
+		// Nothing of it is durable yet, but what it shares with its origin need not be stored again.
+		if (base) durable.set(projectId, { ...base, upTo: null, changes: 0 });
+		await state.save();
+		log.info({ projectId, origin, tookMs: performance.now() - startedAtMs }, "project forked");
+	}
+
+	/**
+	 * Nobody else writes under the present generation: what this node made durable under it is the latest, whether the site
+	 * has recorded it or not.
+	 */
+	async function chainOf({ projectId, generation }: DesiredPlacement): Promise<Checkpoint[]> {
+		const own = ownOf(projectId);
+		const tail: Checkpoint[] = [];
+		let next: Checkpoint | undefined = own?.generation === generation ? reports.find(own) : undefined;
+		while (next) {
+			tail.unshift(next);
+			next = next.parent ? reports.find(next.parent) : undefined;
+		}
+		const parent = tail[0]?.parent;
+		if (parent === null) return tail;
+		const recorded = parent
+			? { projectId: parent.projectId, version: { generation: parent.generation, sequence: parent.sequence } }
+			: { projectId };
+		return [...(await parts.manifest(recorded)), ...tail];
+	}
+
+	async function restore(placement: DesiredPlacement): Promise<void> {
+		const { projectId, generation, limits } = placement;
+		await parts.inTurn(async () => {
+			const own = ownOf(projectId);
+			if (own?.hasSnapshot && own.generation === generation) {
+				const { projectId: place, name } = snapshotOf(own);
+				await volumes.createFrom(projectId, snapshots.path(place, name), limits.diskBytes);
+				durable.set(projectId, { ...own, changes: await changesOf(snapshots, projectId) });
+				log.info({ projectId }, "project restored from its own snapshot");
+			} else {
+				durable.set(projectId, await restoreVolume(parts, placement, await chainOf(placement)));
+			}
+			await state.save();
+		});
+	}
+
+	/** Harmless when the volume is here, and when the project is new. */
+	return async function bring(placement: DesiredPlacement): Promise<void> {
+		const { projectId, copyOf, stored } = placement;
+		if (await volumes.exists(projectId)) return;
+		// Whatever the site has been told by now: what was durable is never put behind a template.
+		if (ownOf(projectId)) return restore(placement);
+		if (copyOf !== undefined && (await volumes.exists(copyOf))) return fork(placement, copyOf);
+		if (stored) return restore(placement);
+		if (copyOf === undefined) return;
+		throw new RepldockError(
+			"node_unreachable",
+			"What this project was forked from is not on this server, and nothing of it was stored. Fork it again.",
+		);
+	};
+}

@@ -1,0 +1,175 @@
+import { randomBytes } from "node:crypto";
+import { access, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { findLeftovers } from "../host/machine.ts";
+import { type CheckpointNode, type Cluster, namesIn, startCluster } from "./rig.ts";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const megabyte = 1024 * 1024;
+let cluster: Cluster;
+let one: CheckpointNode;
+let two: CheckpointNode;
+
+beforeAll(async () => {
+	cluster = await startCluster();
+	one = await cluster.startNode("one");
+	two = await cluster.startNode("two", { uid: 400_000, gid: 400_001 });
+});
+beforeEach(() => {
+	cluster.site.down = false;
+});
+afterAll(async () => {
+	await cluster.release();
+	expect(await findLeftovers(cluster.directory)).toEqual([]);
+});
+
+/** A project with a file that is worth not storing twice. */
+async function makeProject() {
+	const placement = cluster.place();
+	const { projectId: id } = placement;
+	await one.volumes.create(id, cluster.template, placement.limits.diskBytes);
+	const path = one.volumes.path(id);
+	const large = randomBytes(3 * megabyte);
+	await writeFile(join(path, "large"), large);
+	return { placement, id, path, large };
+}
+
+const snapshotsOf = (node: CheckpointNode, id: string) => namesIn(join(node.snapshots.path(id, "1.1"), ".."));
+
+async function stored(): Promise<number> {
+	let bytes = 0;
+	for await (const object of cluster.store.list("")) bytes += object.bytes;
+	return bytes;
+}
+
+test("a fork on its origin's node has all files at once, those just typed too, a quota of its own, and goes its own way", async () => {
+	const { id, path, large } = await makeProject();
+	await one.checkpoints.round();
+	cluster.typing.set(id, () => writeFile(join(path, "typed"), "just now"));
+	const fork = cluster.placeFork(id, { limits: { memoryBytes: 1, cpus: 1, pids: 8, diskBytes: 90 * megabyte } });
+	await one.checkpoints.restore(fork);
+	const copy = one.volumes.path(fork.projectId);
+	expect(await readFile(join(copy, "typed"), "utf8")).toBe("just now");
+	expect((await readFile(join(copy, "large"))).equals(large)).toBe(true);
+	expect((await one.volumes.usage(fork.projectId)).limitBytes).toBe(90 * megabyte);
+	expect(one.checkpoints.durability(fork.projectId).upTo).toBeNull();
+	await writeFile(join(copy, "main.py"), "the fork's");
+	await writeFile(join(path, "main.py"), "the origin's");
+	expect(await readFile(join(copy, "main.py"), "utf8")).toBe("the fork's");
+	// Repeated, as the site and the page do: nothing of the fork is lost.
+	await one.checkpoints.restore(fork);
+	expect(await readFile(join(copy, "main.py"), "utf8")).toBe("the fork's");
+});
+
+test("what a fork shares with its origin is not stored again: its first checkpoint builds on the origin's", async () => {
+	const { id, large } = await makeProject();
+	await one.checkpoints.round();
+	const fork = cluster.placeFork(id);
+	await one.checkpoints.restore(fork);
+	await writeFile(join(one.volumes.path(fork.projectId), "mine"), "mine");
+	const before = await stored();
+	await one.checkpoints.round();
+	const chain = cluster.chainOf(fork.projectId);
+	expect(chain.map(({ projectId }) => projectId)).toEqual([id, fork.projectId]);
+	expect((await stored()) - before).toBeLessThan(megabyte / 10);
+	expect(one.checkpoints.durability(fork.projectId).upTo).not.toBeNull();
+	await two.checkpoints.restore(cluster.place({ ...fork, generation: 2, stored: true }));
+	const restored = two.volumes.path(fork.projectId);
+	expect((await readFile(join(restored, "large"))).equals(large)).toBe(true);
+	expect(await readFile(join(restored, "mine"), "utf8")).toBe("mine");
+});
+
+test("a fork of what was never made durable is stored whole", async () => {
+	const { id } = await makeProject();
+	const fork = cluster.placeFork(id);
+	await one.checkpoints.restore(fork);
+	await one.checkpoints.round();
+	expect(cluster.chainOf(fork.projectId)).toMatchObject([{ projectId: fork.projectId, parent: null }]);
+});
+
+test("the origin may go on, and be gone for good, before the fork has a checkpoint of its own", async () => {
+	const { id, path, large } = await makeProject();
+	await one.checkpoints.round();
+	const fork = cluster.placeFork(id);
+	await one.checkpoints.restore(fork);
+	const base = cluster.chainOf(id).at(-1);
+	cluster.breakStore({ put: () => Promise.reject(new Error("no")) });
+	await one.checkpoints.round();
+	cluster.breakStore();
+	await rm(join(path, "large"));
+	// The store has the origin's next one, and refuses the fork's.
+	cluster.placements.delete(fork.projectId);
+	await one.checkpoints.save(id, "change");
+	cluster.placements.set(fork.projectId, fork);
+	cluster.place({ ...(cluster.placements.get(id) as typeof fork), want: "purged" });
+	await one.checkpoints.forget(id);
+	await one.volumes.remove(id);
+	await one.restart();
+	await one.checkpoints.round();
+	expect(cluster.chainOf(fork.projectId).at(-1)?.parent).toMatchObject({ projectId: id, sequence: base?.sequence });
+	await two.checkpoints.restore(cluster.place({ ...fork, generation: 2, stored: true }));
+	expect((await readFile(join(two.volumes.path(fork.projectId), "large"))).equals(large)).toBe(true);
+	// With the fork the last snapshot that it stands on goes.
+	await one.checkpoints.forget(fork.projectId);
+	expect(await snapshotsOf(one, id)).toEqual([]);
+	expect(await snapshotsOf(one, fork.projectId)).toEqual([]);
+});
+
+test("on another node a fork is made of the origin's objects, and only what changes is stored; the next fork there fetches nothing", async () => {
+	const { id, large } = await makeProject();
+	await one.checkpoints.round();
+	const fork = cluster.placeFork(id);
+	await two.checkpoints.restore(fork);
+	const copy = two.volumes.path(fork.projectId);
+	expect((await readFile(join(copy, "large"))).equals(large)).toBe(true);
+	await writeFile(join(copy, "mine"), "mine");
+	const second = cluster.placeFork(id);
+	cluster.breakStore({ get: () => Promise.reject(new Error("nothing need be fetched")) });
+	await two.checkpoints.restore(second);
+	cluster.breakStore();
+	expect((await readFile(join(two.volumes.path(second.projectId), "large"))).equals(large)).toBe(true);
+	const before = await stored();
+	await two.checkpoints.round();
+	expect((await stored()) - before).toBeLessThan(megabyte / 10);
+	expect(cluster.chainOf(fork.projectId).map(({ projectId }) => projectId)).toEqual([id, fork.projectId]);
+});
+
+test("a fork takes time for what is new alone", async () => {
+	const { id, path } = await makeProject();
+	for (let at = 0; at < 2_000; at += 1) await writeFile(join(path, `file-${at}`), `${at}`.repeat(500));
+	await one.checkpoints.round();
+	const times: number[] = [];
+	for (let at = 0; at < 5; at += 1) {
+		const fork = cluster.placeFork(id);
+		const begunAtMs = performance.now();
+		await one.checkpoints.restore(fork);
+		times.push(performance.now() - begunAtMs);
+		await access(join(one.volumes.path(fork.projectId), "file-1999"));
+	}
+	console.info(`forks of 2,000 files took ${times.map((ms) => ms.toFixed(1)).join(", ")} ms`);
+	// Twenty on a quiet machine; this one runs other tests beside it. Copying would take a second.
+	expect(Math.min(...times)).toBeLessThan(200);
+});
+
+test("what was durable is restored, never put behind the template, though the site was not told of it yet", async () => {
+	const { placement, id, path } = await makeProject();
+	cluster.site.down = true;
+	await writeFile(join(path, "mine"), "mine");
+	await one.checkpoints.round();
+	expect(one.checkpoints.durability(id).upTo).not.toBeNull();
+	expect(placement.stored).toBe(false);
+	await one.volumes.remove(id);
+	await one.checkpoints.restore(placement);
+	expect(await readFile(join(path, "mine"), "utf8")).toBe("mine");
+	await writeFile(join(path, "more"), "more");
+	await one.checkpoints.round();
+	// Its snapshots are lost too: the store has it, and this node knows where.
+	await one.volumes.remove(id);
+	await one.snapshots.remove((await snapshotsOf(one, id)).map((name) => ({ projectId: id, name })));
+	await one.restart();
+	await one.checkpoints.restore(placement);
+	expect(await readFile(join(path, "more"), "utf8")).toBe("more");
+	expect(await readFile(join(path, "mine"), "utf8")).toBe("mine");
+});
