@@ -108,7 +108,7 @@ export async function compareTrees(
 		if (isSameTime(was.mtimeMs, is.mtimeMs)) return false;
 		if (is.size > Math.min(limits.bytesOfOneFile, bytesLeft)) return true;
 		bytesLeft -= is.size;
-		return !(await withChildren(old, present, name, openChildFile, haveSameBytes));
+		return !(await withChildren(old, present, name, openChildFile, (one, other) => haveSameBytes(one, other, is.size)));
 	}
 
 	const [old, present] = [before, after].map((root) => openSync(root, openFlags.O_RDONLY | openFlags.O_DIRECTORY));
