@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { versionNameMostLength } from "./constants.ts";
 import { ProjectId } from "./project.ts";
 
 /**
@@ -19,7 +20,6 @@ export type CheckpointId = z.infer<typeof CheckpointId>;
 export const CheckpointKind = z.enum(["change", "named", "before-restore"]);
 export type CheckpointKind = z.infer<typeof CheckpointKind>;
 
-export const versionNameMostLength = 100;
 export const VersionName = z.string().trim().min(1).max(versionNameMostLength);
 
 export const Checkpoint = CheckpointId.extend({

@@ -31,6 +31,9 @@ export const reservedSlugs: readonly string[] = [
 /** Longest project name, in UTF-16 code units. */
 export const projectNameMaxLength = 60;
 
+/** Longest name of a version, in UTF-16 code units. */
+export const versionNameMostLength = 100;
+
 /** The console's PTY id: one per project, in which successive runs print. */
 export const consolePtyId = "console";
 

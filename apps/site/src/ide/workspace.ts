@@ -8,6 +8,8 @@ import { dial } from "./connection/socket.ts";
 import { createDocuments, type Documents } from "./documents/documents.ts";
 import { openDrafts } from "./documents/drafts.ts";
 import { createTabs, type EditorTabs } from "./editor/tabs.ts";
+import { createHistory, type History } from "./history/history.ts";
+import { createVersionClient } from "./history/version-client.ts";
 import { createTrafficFeed, type TrafficFeed } from "./network/traffic-feed.ts";
 import { type Memory, openMemory } from "./remembered.ts";
 import { createRequestFeed, type RequestFeed } from "./requests/request-feed.ts";
@@ -37,6 +39,8 @@ export type Workspace = {
 	requests: RequestFeed;
 	/** What the project sends and receives. */
 	traffic: TrafficFeed;
+	/** The project's versions. */
+	history: History;
 	memory: Memory;
 	userName: string;
 	/** The access token that is good now, for the web view of a private project. */
@@ -85,6 +89,7 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 	const transfers = createTransfers(access, node);
 	const requests = createRequestFeed(command);
 	const traffic = createTrafficFeed(command);
+	const history = createHistory(createVersionClient(site, node), state);
 	const runner = createRunner({ node, state, terminals, tabs, documents });
 
 	function ping(withinMs: number): void {
@@ -177,6 +182,7 @@ export function openWorkspace(options: { projectId: string; siteUrl: string; use
 		transfers,
 		requests,
 		traffic,
+		history,
 		memory,
 		userName: options.userName,
 		accessToken: async () => (await access.get()).token,

@@ -1,4 +1,12 @@
-import type { NetworkSettings, Project, TicketGrant, TrafficSummary } from "@repldock/protocol";
+import type {
+	NetworkSettings,
+	Project,
+	TicketGrant,
+	TrafficSummary,
+	Version,
+	VersionId,
+	VersionList,
+} from "@repldock/protocol";
 import { ProblemError, problemOfResponse } from "./problem.ts";
 
 /** What this page asks of the site; all calls carry the person's session cookie. */
@@ -13,6 +21,10 @@ export type Site = {
 	answerRestriction(text: string): Promise<Project>;
 	/** For people who may edit. */
 	network(): Promise<NetworkSettings>;
+	/** The newest first, those before a version; `named`: those with a name alone. */
+	versions(page: { before: VersionId | null; named: boolean }): Promise<VersionList>;
+	/** Gives a version a name, or takes it away. For people who may edit. */
+	nameVersion(id: VersionId, name: string | null): Promise<Version>;
 };
 
 /** @param siteUrl Where the site answers, with or without a slash at its end. */
@@ -52,6 +64,18 @@ export function createSite(siteUrl: string, projectId: string): Site {
 			const settings = (await call("/network", "GET")) as Partial<NetworkSettings> | null;
 			if (typeof settings?.mode !== "string") throw brokenAnswer("the network");
 			return settings as NetworkSettings;
+		},
+		async versions({ before, named }) {
+			const query = new URLSearchParams({ ...(before ? { before } : {}), ...(named ? { named: "1" } : {}) });
+			const path = query.size === 0 ? "/versions" : `/versions?${query}`;
+			const list = (await call(path, "GET")) as Partial<VersionList> | null;
+			if (!Array.isArray(list?.versions)) throw brokenAnswer("the versions");
+			return { versions: list.versions, next: list.next ?? null };
+		},
+		async nameVersion(id, name) {
+			const version = (await call(`/versions/${id}`, "PATCH", { name })) as Partial<Version> | null;
+			if (typeof version?.id !== "string") throw brokenAnswer("the version");
+			return version as Version;
 		},
 	};
 }

@@ -12,6 +12,8 @@ export type Creating = { kind: "file" | "directory"; directory: string };
 
 type Props = {
 	tree: TreeInstance<TreeEntry>;
+	/** Name of the tree for assistive technology. */
+	label?: string;
 	creating: Creating | null;
 	/** Path of the entry whose name is being changed. */
 	renaming: string | null;
@@ -42,7 +44,7 @@ export function FileRows(props: Props) {
 	return (
 		// biome-ignore lint/a11y/noStaticElementInteractions: the role (tree) comes from the tree's properties
 		<div
-			{...tree.getContainerProps("Project files")}
+			{...tree.getContainerProps(props.label ?? "Project files")}
 			className={classes("ide-tree", tree.getDragTarget()?.item.getId() === "/" ? "ide-tree-target" : undefined)}
 			onContextMenu={(event) => {
 				event.preventDefault();

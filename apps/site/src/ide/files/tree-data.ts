@@ -13,7 +13,7 @@ export const rootEntry: TreeEntry = { path: "", name: "Project", kind: "director
 
 /** Lists one directory for the tree, leaving out what is hidden. */
 export async function listForTree(
-	node: NodeClient,
+	node: Pick<NodeClient, "list">,
 	path: string,
 	isHidden: (path: string) => boolean,
 ): Promise<{ id: string; data: TreeEntry }[]> {

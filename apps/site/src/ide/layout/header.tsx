@@ -8,6 +8,7 @@ import { useWorkspace } from "../workspace-context.ts";
 import { DomainsButton } from "./domains-button.tsx";
 import { DurableBadge } from "./durable-badge.tsx";
 import { ForkButton } from "./fork-button.tsx";
+import { HistoryButton } from "./history-button.tsx";
 import { NetworkBadge } from "./network-badge.tsx";
 import { ProjectName } from "./project-name.tsx";
 import { SaveBadge } from "./save-badge.tsx";
@@ -36,6 +37,7 @@ export function Header(props: { project: Project | null; siteUrl: string; onProj
 			<RunButton />
 			<div className="ide-header-end">
 				<People people={workspace?.people ?? []} />
+				<HistoryButton />
 				<ForkButton project={project} />
 				<ExportMenu />
 				<DomainsButton />

@@ -9,6 +9,7 @@ import { mainPort } from "../webview/addresses.ts";
 import { useWorkspace } from "../workspace-context.ts";
 import { DiskNotice } from "./disk-notice.tsx";
 import { Header } from "./header.tsx";
+import { HistoryPanel } from "./history-panel.tsx";
 import { NarrowLayout } from "./narrow-layout.tsx";
 import { RescueNotice } from "./rescue-notice.tsx";
 import { useMedia } from "./use-media.ts";
@@ -17,7 +18,7 @@ import { WideLayout } from "./wide-layout.tsx";
 
 /** The whole page of one project. */
 export function IdeLayout({ siteUrl }: { siteUrl: string }) {
-	const { connection, site, state, memory, tabs } = useWorkspace();
+	const { connection, site, state, memory, tabs, runner, history } = useWorkspace();
 	const narrow = useMedia("(max-width: 760px)");
 	const link = useStore(connection.state);
 	const workspace = useStore(state);
@@ -62,6 +63,15 @@ export function IdeLayout({ siteUrl }: { siteUrl: string }) {
 		wasListening.current = listening;
 	}, [listening]);
 
+	// What was started here is looked at.
+	const { open: historyOpen } = useStore(history.state);
+	const { runs } = useStore(runner.state);
+	const seenRuns = useRef(runs);
+	useEffect(() => {
+		if (runs !== seenRuns.current) history.show(false);
+		seenRuns.current = runs;
+	}, [runs, history]);
+
 	if (link.kind === "refused") {
 		return (
 			<main className="ide ide-refused">
@@ -94,11 +104,16 @@ export function IdeLayout({ siteUrl }: { siteUrl: string }) {
 			<Header project={project} siteUrl={siteUrl} onProject={setProject} />
 			<RescueNotice />
 			<DiskNotice />
-			{narrow ? (
-				<NarrowLayout isPrivate={isPrivate} webOpen={webOpen} />
-			) : (
-				<WideLayout isPrivate={isPrivate} webOpen={webOpen} setWebOpen={setWebOpen} />
-			)}
+			<div className="ide-main">
+				<div className="ide-main-panels" inert={historyOpen && !narrow}>
+					{narrow ? (
+						<NarrowLayout isPrivate={isPrivate} webOpen={webOpen} />
+					) : (
+						<WideLayout isPrivate={isPrivate} webOpen={webOpen} setWebOpen={setWebOpen} />
+					)}
+				</div>
+				<HistoryPanel closable={!narrow} />
+			</div>
 			<Toaster />
 		</main>
 	);

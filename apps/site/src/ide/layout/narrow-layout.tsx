@@ -1,4 +1,4 @@
-import { CodeXml, FolderTree, Globe, SquareTerminal } from "lucide-react";
+import { CodeXml, FolderTree, Globe, History, SquareTerminal } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { EditorArea } from "../editor/editor-area.tsx";
 import { FilesPanel } from "../files/files-panel.tsx";
@@ -12,15 +12,22 @@ const views = [
 	{ id: "code", label: "Code", Icon: CodeXml },
 	{ id: "console", label: "Console", Icon: SquareTerminal },
 	{ id: "web", label: "Web", Icon: Globe },
+	{ id: "history", label: "History", Icon: History },
 ] as const;
 type ViewId = (typeof views)[number]["id"];
+/** What is remembered; the history is never what a page opens with. */
+type StayingViewId = Exclude<ViewId, "history">;
 
-/** One panel at a time with a bar to switch, for phones. `webOpen` turns to the web view when it becomes true. */
+/** One panel at a time with a bar to switch, for phones; the history is laid over them. `webOpen` turns to the web view when it becomes true. */
 export function NarrowLayout({ isPrivate, webOpen }: { isPrivate: boolean | null; webOpen: boolean }) {
-	const { memory, tabs, runner } = useWorkspace();
-	const [view, setView] = useState<ViewId>(views.find(({ id }) => id === memory.get().narrowTab)?.id ?? "code");
+	const { memory, tabs, runner, history } = useWorkspace();
+	const { open: historyOpen } = useStore(history.state);
+	const [left, setLeft] = useState<StayingViewId>(() => rememberedView(memory.get().narrowTab));
+	const view: ViewId = historyOpen ? "history" : left;
 	const show = (next: ViewId) => {
-		setView(next);
+		history.show(next === "history");
+		if (next === "history") return;
+		setLeft(next);
 		memory.change({ narrowTab: next });
 	};
 	const { active } = useStore(tabs.state);
@@ -62,6 +69,11 @@ export function NarrowLayout({ isPrivate, webOpen }: { isPrivate: boolean | null
 			</nav>
 		</div>
 	);
+}
+
+function rememberedView(id: string): StayingViewId {
+	const found = views.find((view) => view.id === id)?.id;
+	return found === undefined || found === "history" ? "code" : found;
 }
 
 /** Acts when a value becomes another one, not when the component appears. */

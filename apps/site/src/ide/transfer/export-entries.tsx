@@ -1,15 +1,16 @@
+import type { VersionId } from "@repldock/protocol";
 import { type MenuEntry, toast } from "@repldock/ui";
 import { FileArchive, FileBox } from "lucide-react";
 import { problemOf } from "../connection/problem.ts";
 import type { ExportChoice, Transfers } from "./transfers.ts";
 
-/** What a project can be exported as. */
-export function exportEntries(transfers: Pick<Transfers, "save">): MenuEntry[] {
+/** What a project, or a version of it, can be exported as. */
+export function exportEntries(transfers: Pick<Transfers, "save">, version?: VersionId): MenuEntry[] {
 	const entry = (id: string, label: string, choice: ExportChoice): MenuEntry => ({
 		id,
 		label,
 		icon: choice.format === "zip" ? <FileArchive aria-hidden /> : <FileBox aria-hidden />,
-		onSelect: () => void saveOrTell(transfers, choice),
+		onSelect: () => void saveOrTell(transfers, { ...choice, ...(version ? { version } : {}) }),
 	});
 	return [
 		entry("zip", "Zip", { format: "zip", dependencies: true }),

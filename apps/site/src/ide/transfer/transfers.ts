@@ -1,9 +1,10 @@
-import type { ExportReady, ImportDone, ImportTarget } from "@repldock/protocol";
+import type { ExportReady, ImportDone, ImportTarget, VersionId } from "@repldock/protocol";
 import type { AccessKeeper } from "../connection/access.ts";
 import { type NodeClient, sendWithProgress } from "../connection/node-client.ts";
 import { ProblemError, problemOfResponse } from "../connection/problem.ts";
 
-export type ExportChoice = { format: "zip" | "tar.zst"; dependencies: boolean };
+/** `version`: instead of the files as they are now. */
+export type ExportChoice = { format: "zip" | "tar.zst"; dependencies: boolean; version?: VersionId };
 
 /** Archives of one project, in and out; every failure is a `ProblemError` or the `TypeError` of a failed network. */
 export type Transfers = {
