@@ -161,7 +161,7 @@ export interface VersionPlaces {
 	/** @returns false when the node's own snapshots do not hold this version; else the version is whole, at no cost. */
 	takeLocal(projectId: string, versionId: string): Promise<boolean>;
 	/** Makes one part of a version's chain, under the name it was sent from; see `Snapshots.receive`. */
-	receive(projectId: string, stream: Readable): Promise<void>;
+	receive: Snapshots["receive"];
 	/** Removes parts that were received; harmless for those that are not there. */
 	removeReceived(projectId: string, names: readonly string[]): Promise<void>;
 	/** What was received under this name is the version, whole. */

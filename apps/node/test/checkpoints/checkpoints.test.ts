@@ -250,10 +250,12 @@ test("a checkpoint whose bytes come slowly to their end is received whole", asyn
 		yield sent;
 		await delay(500);
 	}
-	await two.snapshots.receive(id, Readable.from(slowly()));
+	await two.snapshots.receive(id, { stream: Readable.from(slowly()), through: null });
 	expect(await readdir(two.snapshots.path(id, "1.1"))).toEqual(["main.py"]);
 	await two.snapshots.remove([{ projectId: id, name: "1.1" }]);
-	await expect(two.snapshots.receive(id, Readable.from([sent.subarray(0, -1)]))).rejects.toThrow();
+	await expect(
+		two.snapshots.receive(id, { stream: Readable.from([sent.subarray(0, -1)]), through: null }),
+	).rejects.toThrow();
 	await Promise.all([one, two].map(({ snapshots }) => snapshots.remove([{ projectId: id, name: "1.1" }])));
 });
 
