@@ -1,16 +1,11 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
-import { type ObjectConfig, objectLocation, openObjectStore } from "@repldock/objects";
+import type { ObjectConfig } from "@repldock/objects";
 import { consolePtyId, RepldockError } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
-import { createCheckpoints } from "./checkpoints/checkpoints.ts";
-import { collectGarbage } from "./checkpoints/garbage.ts";
-import { scrubOnSchedule } from "./checkpoints/scrub.ts";
 import { openClusterTable } from "./cluster-routes.ts";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
 import { type ControlClient, connectControl } from "./control/client.ts";
-import { createManifestQuestions } from "./control/manifests.ts";
 import { createVisitQuestions } from "./control/visits.ts";
 import { readAccessSecret } from "./gateway/access.ts";
 import { createGateway } from "./gateway/gateway.ts";
@@ -24,9 +19,7 @@ import { createEngine } from "./host/engine.ts";
 import { openProjectFiles } from "./host/files/project-files.ts";
 import { readListeningPorts } from "./host/listening-ports.ts";
 import { exposeLocalhost } from "./host/localhost-ports.ts";
-import { createSnapshots } from "./host/snapshots.ts";
 import { mappedRunnerId } from "./host/subordinate-ids.ts";
-import { createVolumeGrowth } from "./host/volume-growth.ts";
 import { createVolumes } from "./host/volumes.ts";
 import { openContainerNetwork, volumeStore } from "./machine.ts";
 import { createPlacements } from "./placements/placements.ts";
@@ -37,6 +30,7 @@ import { createRoutes } from "./routes.ts";
 import { checkEveryMs } from "./sleep/check-times.ts";
 import { createSleep } from "./sleep/sleep.ts";
 import { createWakes } from "./sleep/wakes.ts";
+import { openStorage } from "./storage.ts";
 import { startNodeCertificates } from "./tls.ts";
 import { ensureImage, readToolchainEnvironment } from "./toolchain.ts";
 import { containerMetrics, startTraffic } from "./traffic/start.ts";
@@ -53,13 +47,6 @@ import { createWorkspaces } from "./workspace/workspaces.ts";
 
 /** A screenful of a console's output, its colours included. */
 const consoleTailBytes = 16 * 1024;
-
-/** Programs fill a disk in seconds. */
-const roomEveryMs = 1_000;
-
-/** How often objects that nothing needs are looked for, and how old they are before they go. */
-const garbageEveryMs = 6 * 60 * 60 * 1000;
-const garbageAgeMs = 24 * 60 * 60 * 1000;
 
 /**
  * The agent: wires its parts, then serves until SIGTERM. It may end at any moment: what runs in containers goes on, and
@@ -83,24 +70,21 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	await mkdir(paths.documents, { recursive: true, mode: 0o700 });
 
 	const site = { siteUrl: config.siteUrl, siteSocket: config.siteSocket, nodeToken };
-	const store = await openObjectStore(objectLocation(objects, paths.data), objects);
-	const manifests = createManifestQuestions(site);
 	/** Until then a project that nobody has opened may have edits in a journal which are not in its files. */
 	let editsRecovered = false;
-	const checkpoints = await createCheckpoints({
-		store,
-		snapshots: createSnapshots(volumeStore(config, paths).mountPoint),
+	const { store, checkpoints, manifests, ...storage } = await openStorage({
+		config,
+		paths,
+		objects,
+		site,
 		volumes,
-		stateFile: paths.checkpoints,
 		nodeId: () => welcome?.nodeId ?? null,
 		placement: (projectId) => placements.find(projectId),
 		writeDocuments,
-		manifest: manifests.manifest,
 		report: (durable) => control?.reportCheckpoints(durable),
 		onDurability: (projectId) => workspaces.present(projectId)?.durabilityChanged(),
 		log,
 	});
-	await checkpoints.recover();
 
 	async function writeDocuments(projectId: string): Promise<boolean> {
 		const workspace = workspaces.present(projectId);
@@ -146,7 +130,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		onChange(projectId) {
 			const life = placements.life(projectId);
 			if (life.state === "stopped") void endPrograms(projectId);
-			if (life.state === "stopped" || life.state === "paused") settle([projectId]);
+			if (life.state === "stopped" || life.state === "paused") storage.settle([projectId]);
 			routes.update(projectId);
 			workspaces.refresh(projectId);
 			wakes.changed(projectId);
@@ -313,14 +297,6 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		...transfers,
 	});
 
-	function settle(projectIds: readonly string[]) {
-		void checkpoints.settle(projectIds).catch(reportTo(log, "volumes were not made durable"));
-	}
-
-	function makeDurable() {
-		void checkpoints.round().catch(reportTo(log, "volumes were not made durable"));
-	}
-
 	programs.follow(
 		{
 			onSnapshot() {
@@ -345,7 +321,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	// Containers may have ended while no agent looked.
 	const stoppedProjects = placements.projects().filter((projectId) => placements.life(projectId).state === "stopped");
 	await Promise.all(stoppedProjects.map(endPrograms));
-	settle(stoppedProjects);
+	storage.settle(stoppedProjects);
 	const events = new AbortController();
 	cleanup.push("engine events", () => events.abort());
 	engine.watchEvents((event) => {
@@ -411,50 +387,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	});
 	cleanup.push("control", () => control?.close());
 
-	const growth = createVolumeGrowth({ ...volumeStore(config, paths), log });
-	const roomTimer = setInterval(
-		() => void growth.look().catch(reportTo(log, "the file of the volumes did not grow")),
-		roomEveryMs,
-	);
-	cleanup.push("room for volumes", () => clearInterval(roomTimer));
-
-	const checkpointTimer = setInterval(makeDurable, config.checkpointEveryMs);
-	cleanup.push("checkpoint timer", () => clearInterval(checkpointTimer));
-
-	const garbageTimer = setInterval(() => void tidyStore(), garbageEveryMs);
-	cleanup.push("garbage", () => clearInterval(garbageTimer));
-	async function tidyStore() {
-		if (!welcome) return;
-		await collectGarbage({
-			store,
-			nodeId: welcome.nodeId,
-			olderThanMs: garbageAgeMs,
-			unnamed: manifests.unnamed,
-			unreported: () => new Set(checkpoints.reports.unreported().map(({ key }) => key)),
-			log,
-		})
-			.then((removed) => writeFile(paths.garbage, JSON.stringify({ at: new Date().toISOString(), removed })))
-			.catch(reportTo(log, "the object store was not tidied"));
-	}
-
-	if (config.scrubEveryMs !== undefined) {
-		const scrubbed = scrubOnSchedule(
-			{
-				store,
-				periodMs: config.scrubEveryMs,
-				nodeId: () => welcome?.nodeId ?? null,
-				next: manifests.scrub,
-				onDamage: (damaged) =>
-					void checkpoints
-						.storeAnew([...new Set(damaged.map(({ projectId }) => projectId))])
-						.catch(reportTo(log, "damaged checkpoints were not made anew")),
-				wait: (ms, signal) => wait(ms, undefined, { signal, ref: false }),
-				log,
-			},
-			stopped.signal,
-		);
-		cleanup.push("scrub", () => scrubbed);
-	}
+	storage.begin(cleanup, stopped.signal);
 
 	const sleepTimer = setInterval(lookAtUse, checkEveryMs(config));
 	cleanup.push("sleep", () => clearInterval(sleepTimer));

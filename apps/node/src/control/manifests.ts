@@ -21,9 +21,7 @@ export function createManifestQuestions(site: SiteAddress) {
 			throw new RepldockError(
 				"node_unreachable",
 				"The site cannot say where the files are. Try again in a few seconds.",
-				{
-					cause,
-				},
+				{ cause },
 			);
 		}
 	}
@@ -44,3 +42,4 @@ export function createManifestQuestions(site: SiteAddress) {
 		},
 	};
 }
+export type ManifestQuestions = ReturnType<typeof createManifestQuestions>;

@@ -11,8 +11,7 @@ const janitorLock = 7_210_002;
 
 /**
  * Removes what is past its time: the trash, ended sessions, spent links, old versions, old lines of the ledger. Of several
- * instances that come at once one
- * does it.
+ * instances that come at once one does it.
  * @returns null when another one is at it.
  */
 export async function tidy(
