@@ -153,6 +153,7 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 					if (!kept) continue;
 					// No volume has changed this often: the next round finds it changed.
 					durable.set(projectId, { ...kept, upTo: null, changes: -1, chain: endChain(kept.chain) });
+					state.moments.delete(projectId);
 					problems.set(projectId, "What was stored is damaged. It is being stored anew.");
 					options.onDurability(projectId);
 				}
