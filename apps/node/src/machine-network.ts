@@ -6,12 +6,12 @@ import { z } from "zod";
 import type { NodeConfig, NodePaths } from "./config.ts";
 import { egressRules } from "./config-egress.ts";
 import { firstAppPort } from "./host/apps-address.ts";
-import type { NetworkOptions } from "./host/network.ts";
+import type { FilterOptions } from "./host/network-filter.ts";
 import { prepareResolver, resolverPort, resolverProgram } from "./host/resolver.ts";
 import { gatewayAddress } from "./host/subnet.ts";
 
 /** The node's network; the agent mends it by the same description as it was made by. */
-export async function networkOptions(config: NodeConfig, paths: NodePaths, subnet: string): Promise<NetworkOptions> {
+export async function networkOptions(config: NodeConfig, paths: NodePaths, subnet: string): Promise<FilterOptions> {
 	return {
 		bridge: paths.bridge,
 		subnet,
@@ -21,7 +21,6 @@ export async function networkOptions(config: NodeConfig, paths: NodePaths, subne
 		rules: egressRules(config),
 		reachedBy: [0, await userId(config.systemUser)],
 		visitors: { ports: visitedPorts(config), connections: config.visitorConnections },
-		stateFile: join(paths.data, "network.json"),
 	};
 }
 

@@ -1,35 +1,34 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { readFile, readlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { CommandError, runCommand } from "@repldock/service";
 import { z } from "zod";
 import type { Network } from "../host.ts";
 import { type FilterOptions, filterScript, removeScript } from "./network-filter.ts";
 import { applyScript, ensureTables } from "./nft.ts";
+import { giveBackShared, holdShared } from "./shared-settings.ts";
 import { gatewayOf } from "./subnet.ts";
-
-export interface NetworkOptions extends FilterOptions {
-	/** File that remembers settings of the machine which `ensure` changed, so that a later process can restore them. */
-	stateFile: string;
-}
 
 const namePattern = /^[a-z][a-z0-9_-]{0,14}$/;
 const forwardingSwitch = "/proc/sys/net/ipv4/ip_forward";
 const Links = z.array(z.object({ linkinfo: z.object({ info_kind: z.string().optional() }).optional() }));
-const Remembered = z.object({ forwarding: z.string() });
 
-/**
- * Switches on what lets packets pass through the machine, should somebody have switched it off: another instance gives
- * back what it found. @returns whether it was off.
- */
+/** Switches on what lets packets pass through the machine, should somebody have switched it off. @returns whether it was off. */
 export async function mendForwarding(): Promise<boolean> {
 	if ((await readFile(forwardingSwitch, "utf8")).trim() === "1") return false;
 	await writeFile(forwardingSwitch, "1");
 	return true;
 }
 
+const forwarding = { [forwardingSwitch]: 1 };
+
+/** Where the instances stand that need forwarding. Each network namespace has a switch of its own. */
+async function forwardingDirectory(): Promise<string> {
+	return join("/run/repldock/forwarding", (await readlink("/proc/self/ns/net")).replace(/\D/g, ""));
+}
+
 /** The node's bridge and packet filter. */
-export function createNetwork(options: NetworkOptions): Network {
-	const { bridge, subnet, egress, table, stateFile } = options;
+export function createNetwork(options: FilterOptions): Network {
+	const { bridge, subnet, egress, table } = options;
 	if (!namePattern.test(bridge)) throw new Error(`${bridge} is not a good bridge name.`);
 	if (!namePattern.test(table)) throw new Error(`${table} is not a good table name.`);
 
@@ -45,32 +44,17 @@ export function createNetwork(options: NetworkOptions): Network {
 		await runCommand("ip", ["link", "set", "dev", bridge, "up"]);
 	}
 
-	async function ensureForwarding(): Promise<void> {
-		const forwarding = (await readFile(forwardingSwitch, "utf8")).trim();
-		if (forwarding === "1") return;
-		await mkdir(dirname(stateFile), { recursive: true });
-		await writeFile(stateFile, JSON.stringify({ forwarding } satisfies z.infer<typeof Remembered>));
-		await writeFile(forwardingSwitch, "1");
-	}
-
-	async function restoreForwarding(): Promise<void> {
-		const text = await readFile(stateFile, "utf8").catch(ignoreMissing);
-		if (text === null) return;
-		await writeFile(forwardingSwitch, Remembered.parse(JSON.parse(text)).forwarding);
-		await rm(stateFile);
-	}
-
 	return {
 		async ensure() {
 			await loadBridgeFilter();
 			// The filter first: it names interfaces that need not exist yet, and nothing is open for a moment.
 			await ensureTables(filterScript(options), table);
 			await ensureBridge();
-			if (egress === "open") await ensureForwarding();
+			if (egress === "open") await holdShared(await forwardingDirectory(), table, forwarding);
 		},
 
 		async release() {
-			await restoreForwarding();
+			await giveBackShared(await forwardingDirectory(), table, forwarding);
 			if ((await linkKind(bridge)) === "bridge") {
 				// A container whose start was broken off leaves both ends of its cable here.
 				for (const port of await portsOf(bridge)) await runCommand("ip", ["link", "delete", "dev", port]);

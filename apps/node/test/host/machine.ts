@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { type CleanupStack, createCleanupStack, createLog, runCommand } from "@repldock/service";
 import { createEngine } from "../../src/host/engine.ts";
 import { type EngineProcessOptions, releaseEngine, startEngine } from "../../src/host/engine-process.ts";
-import { createNetwork, type NetworkOptions } from "../../src/host/network.ts";
-import { defaultRules } from "../../src/host/network-filter.ts";
+import { createNetwork } from "../../src/host/network.ts";
+import { defaultRules, type FilterOptions } from "../../src/host/network-filter.ts";
 import { chooseSubnet, gatewayAddress } from "../../src/host/subnet.ts";
 import { mappedRunnerId } from "../../src/host/subordinate-ids.ts";
 import type { ContainerSpecification, Engine, Network } from "../../src/host.ts";
@@ -31,7 +31,7 @@ export interface Machine {
 	directory: string;
 	engine: Engine;
 	network: Network;
-	networkOptions: NetworkOptions;
+	networkOptions: FilterOptions;
 	engineOptions: EngineProcessOptions;
 	/** Creates and starts a container on a fresh directory as its volume. */
 	startContainer(change?: Partial<ContainerSpecification>): Promise<StartedContainer>;
@@ -55,7 +55,7 @@ export async function startMachine(): Promise<Machine> {
 	try {
 		// Test files run side by side: a random wish keeps them from choosing the same one.
 		const subnet = await chooseSubnet(`10.${randomBytes(1)[0]}.${(randomBytes(1)[0] ?? 0) & 252}.0/22`);
-		const networkOptions: NetworkOptions = {
+		const networkOptions: FilterOptions = {
 			bridge: name,
 			subnet,
 			gateway: gatewayAddress(subnet),
@@ -63,7 +63,6 @@ export async function startMachine(): Promise<Machine> {
 			rules: defaultRules,
 			reachedBy: [0],
 			table: name,
-			stateFile: join(directory, "network.json"),
 		};
 		const network = createNetwork(networkOptions);
 		await network.ensure();

@@ -1,10 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
+import { join } from "node:path";
 import { runCommand } from "@repldock/service";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createNetwork } from "../../src/host/network.ts";
+import { createNetwork, mendForwarding } from "../../src/host/network.ts";
+import { giveBackShared, holdShared } from "../../src/host/shared-settings.ts";
 import { chooseSubnet, gatewayOf } from "../../src/host/subnet.ts";
 import { execute, findLeftovers, type Machine, type StartedContainer, startMachine } from "./machine.ts";
 
@@ -70,6 +73,8 @@ test("a container reaches none of the machine's addresses", async () => {
 });
 
 test("with closed egress nothing is forwarded; repairing the network while containers run changes nothing", async () => {
+	// For another program's sake: it makes no way out, and without it packets end without a word.
+	await mendForwarding();
 	await machine.network.ensure();
 	for (const address of ["11.11.11.11", "10.1.2.3", "169.254.169.254"]) {
 		expect(await connectFrom(second, address, 80)).toBe("refused");
@@ -96,4 +101,19 @@ test("release takes along the cables of containers whose start was broken off", 
 	await network.release();
 	expect(await runCommand("ip", ["-brief", "link"])).not.toContain(name);
 	await network.release();
+});
+
+test("the machine forwards packets as long as one instance needs it, and then does as it did before", async () => {
+	const [directory, value] = [join(machine.directory, "shared"), join(machine.directory, "switch")];
+	const read = async () => (await readFile(value, "utf8")).trim();
+	const wanted = { [value]: 1 };
+	await writeFile(value, "0\n");
+	await holdShared(directory, "one", wanted);
+	await holdShared(directory, "two", wanted);
+	await giveBackShared(directory, "one", wanted);
+	expect(await read()).toBe("1");
+	await giveBackShared(directory, "one", wanted);
+	expect(await read()).toBe("1");
+	await giveBackShared(directory, "two", wanted);
+	expect(await read()).toBe("0");
 });
