@@ -63,6 +63,8 @@ test("somebody who may only look follows a public project and cannot change it",
 	await owner.paste("main.py", "for everybody to see");
 	await visitor.expectCode("main.py", /^for everybody to see$/);
 	expect(await visitor.editor("main.py").getAttribute("contenteditable")).toBe("false");
-	expect(await visitor.runButton.isDisabled()).toBe(true);
+	// To fork it takes the place of Run.
+	await page.getByRole("button", { name: "Fork" }).waitFor();
+	expect(await visitor.runButton.count()).toBe(0);
 	await owner.page.getByRole("list", { name: "People here" }).getByTitle("Grace").waitFor();
 });

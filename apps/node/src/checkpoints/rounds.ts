@@ -30,6 +30,12 @@ function localProblem(error: unknown): string {
 	return isFull ? "The server's disk is full. Your operator has to make room." : "The server could not store it.";
 }
 
+/** A snapshot that is in the store. */
+interface Done {
+	one: Taken;
+	uploaded: Uploaded;
+}
+
 const retryTimes = { firstMs: 1_000, mostMs: 60_000 };
 
 /** Rounds: what changed becomes durable, in one look at all volumes. One at a time. */
@@ -64,7 +70,7 @@ export function createRounds(parts: RoundParts) {
 	/** @returns what was stored; the snapshots of the rest are useless from then on. */
 	async function bring(taken: readonly Taken[], nodeId: string, useless: SnapshotName[]) {
 		const byPending = new Map(taken.map((one) => [one.pending, one]));
-		const done: { one: Taken; uploaded: Uploaded }[] = [];
+		const done: Done[] = [];
 		let storeFailed = false;
 		await upload(
 			{ store, snapshots, nodeId },
@@ -86,6 +92,58 @@ export function createRounds(parts: RoundParts) {
 		return { done, storeFailed };
 	}
 
+	function setDurable({ one, uploaded }: Done, counted: SnapshotSurvey) {
+		const { projectId, generation, sequence, bytes } = uploaded.checkpoint;
+		const before = durable.get(projectId);
+		const changes = counted.snapshots.get(projectId)?.get(one.pending.snapshot.name);
+		const id = { projectId, generation, sequence };
+		const chain = extendChain(one.base?.chain ?? null, bytes);
+		const isNewBase = chain.increments === 0 || (one.compacts && isBaseFrom(chain, bytes));
+		if (one.written) state.moments.set(projectId, one.moment);
+		durable.set(projectId, {
+			...id,
+			upTo: one.written ? promisedTime(one.moment) : (before?.upTo ?? null),
+			changes: changes ?? 0,
+			chain,
+			base: isNewBase ? { id, chain } : (before?.base ?? null),
+			hasSnapshot: true,
+		});
+	}
+
+	/**
+	 * Remembers what was stored, on disk too. When that cannot be, nothing of it counts: whoever comes after a crash would not
+	 * know of it, and the next round stores it again.
+	 * @returns whether it could.
+	 */
+	async function remember(done: readonly Done[], counted: SnapshotSurvey, useless: SnapshotName[]): Promise<boolean> {
+		if (done.length === 0) return true;
+		const checkpoints = done.map(({ uploaded }) => uploaded.checkpoint);
+		const previous = checkpoints.map(({ projectId }) => {
+			return { projectId, before: durable.get(projectId), moment: state.moments.get(projectId) };
+		});
+		for (const each of done) setDurable(each, counted);
+		reports.add(checkpoints);
+		try {
+			await state.save();
+		} catch (error) {
+			for (const { projectId, before, moment } of previous) {
+				putBack(durable, projectId, before);
+				putBack(state.moments, projectId, moment);
+			}
+			reports.forget(checkpoints);
+			for (const { one } of done) {
+				useless.push(one.pending.snapshot);
+				failed(one.pending.checkpoint.projectId, one.wished, error);
+			}
+			return false;
+		}
+		for (const { projectId, before } of previous) {
+			useless.push(...snapshotsOf(before));
+			resting.delete(projectId);
+		}
+		return true;
+	}
+
 	return {
 		/** Whether the store did not fail a moment ago. */
 		isDue: () => performance.now() >= notBeforeMs,
@@ -102,37 +160,23 @@ export function createRounds(parts: RoundParts) {
 			const counted = await snapshots.survey();
 			const useless: SnapshotName[] = [];
 			const { done, storeFailed } = await bring(taken, nodeId, useless);
-			for (const { one, uploaded } of done) {
-				const { projectId, generation, sequence, bytes } = uploaded.checkpoint;
-				const before = durable.get(projectId);
-				useless.push(...snapshotsOf(before));
-				const changes = counted.snapshots.get(projectId)?.get(one.pending.snapshot.name);
-				const id = { projectId, generation, sequence };
-				const chain = extendChain(one.base?.chain ?? null, bytes);
-				const isNewBase = chain.increments === 0 || (one.compacts && isBaseFrom(chain, bytes));
-				resting.delete(projectId);
-				if (one.written) state.moments.set(projectId, one.moment);
-				durable.set(projectId, {
-					...id,
-					upTo: one.written ? promisedTime(one.moment) : (before?.upTo ?? null),
-					changes: changes ?? 0,
-					chain,
-					base: isNewBase ? { id, chain } : (before?.base ?? null),
-					hasSnapshot: true,
-				});
-			}
-			reports.add(done.map(({ uploaded }) => uploaded.checkpoint));
 			// Before the parents go: whoever finds the old state needs them.
-			if (done.length > 0) await state.save();
-			for (const { one, uploaded } of done) {
+			const isRemembered = await remember(done, counted, useless);
+			for (const { one, uploaded } of isRemembered ? done : []) {
 				problems.delete(uploaded.checkpoint.projectId);
 				for (const wish of one.wished) wish.fulfil(uploaded.checkpoint);
 				parts.onDurability(uploaded.checkpoint.projectId);
 			}
 			reports.tell();
 			await state.removeUnkept(useless);
-			if (!storeFailed) backoff.reset();
-			notBeforeMs = storeFailed ? performance.now() + backoff.nextMs() : 0;
+			const hasFailed = storeFailed || !isRemembered;
+			if (!hasFailed) backoff.reset();
+			notBeforeMs = hasFailed ? performance.now() + backoff.nextMs() : 0;
 		},
 	};
+}
+
+function putBack<T>(map: Map<string, T>, key: string, value: T | undefined): void {
+	if (value === undefined) map.delete(key);
+	else map.set(key, value);
 }

@@ -259,6 +259,27 @@ test("a checkpoint whose bytes come slowly to their end is received whole", asyn
 	await Promise.all([one, two].map(({ snapshots }) => snapshots.remove([{ projectId: id, name: "1.1" }])));
 });
 
+test("what the node cannot write down is not called durable, and becomes so once it can", async () => {
+	const { id, path } = await makeProject();
+	await one.checkpoints.round();
+	const { upTo } = one.checkpoints.durability(id);
+	const before = await snapshotsOf(one, id);
+	// As on a full disk: the draft of the node's state cannot be written.
+	const draft = join(cluster.directory, "one.json.new");
+	// One may be being written.
+	await vi.waitFor(() => mkdir(draft));
+	await writeFile(join(path, "main.py"), "print(2)\n");
+	await expect(one.checkpoints.save(id, "named", "Unlucky")).rejects.toMatchObject({ code: "timed_out" });
+	expect(one.checkpoints.durability(id)).toMatchObject({ upTo, problem: expect.any(String) });
+	expect(await snapshotsOf(one, id)).toEqual(before);
+	expect(cluster.chainOf(id)).toHaveLength(1);
+	await rm(draft, { recursive: true });
+	await one.checkpoints.save(id, "named", "Lucky");
+	expect(one.checkpoints.durability(id).problem).toBeNull();
+	await two.checkpoints.restore(move(id));
+	expect(await readFile(join(two.volumes.path(id), "main.py"), "utf8")).toBe("print(2)\n");
+});
+
 test("only old objects that no manifest names are removed, and none while the site cannot say which", async () => {
 	const { id } = await makeProject();
 	await one.checkpoints.round();
