@@ -3,6 +3,7 @@ import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CommandError } from "@repldock/service";
 import type { Filter, ReceivedBytes, SentSnapshot } from "../host.ts";
+import { openKernelPipe } from "./kernel-pipe.ts";
 
 /** What a command says of its failure, at most. */
 const stderrMostLength = 4_000;
@@ -23,33 +24,48 @@ export function sending(command: Filter, through?: Filter): SentSnapshot {
 		const { child, end } = start(command, ["ignore", "pipe", "pipe"]);
 		return { output: child.stdout as Readable, done: end };
 	}
-	const filter = start(through, ["pipe", "pipe", "pipe"]);
-	const input = filter.child.stdin as Writable;
-	const sender = start(command, ["ignore", input, "pipe"]);
-	input.destroy();
-	return { output: filter.child.stdout as Readable, done: bothEnded(sender, filter) };
+	const pipe = openKernelPipe();
+	try {
+		const filter = start(through, [pipe.readEnd, "pipe", "pipe"]);
+		const sender = start(command, ["ignore", pipe.writeEnd, "pipe"]);
+		return { output: filter.child.stdout as Readable, done: bothEnded(sender, filter) };
+	} finally {
+		pipe.close();
+	}
 }
 
 /** Hands a stream to a command, or to another one that hands on what it makes of it. */
 export async function receiving(command: Filter, { stream, through }: ReceivedBytes): Promise<void> {
-	const receiver = start(command, ["pipe", "ignore", "pipe"]);
-	const input = receiver.child.stdin as Writable;
-	const filter = through && start(through, ["pipe", input, "pipe"]);
-	if (filter) input.destroy();
-	const end = filter ? bothEnded(receiver, filter) : receiver.end;
+	const { first, receiver, end } = through ? joinedBy(through, command) : alone(command);
 	try {
 		// A command that gives up breaks the pipe; why is in its own words.
-		await pipeline(stream, (filter ?? receiver).child.stdin as Writable).catch(async (error: NodeJS.ErrnoException) => {
+		await pipeline(stream, first.child.stdin as Writable).catch(async (error: NodeJS.ErrnoException) => {
 			if (error.code === "EPIPE") await end;
 			throw error;
 		});
 	} catch (error) {
-		filter?.child.kill("SIGKILL");
+		first.child.kill("SIGKILL");
 		receiver.child.kill("SIGKILL");
 		await end.catch(() => undefined);
 		throw error;
 	}
 	await end;
+}
+
+function alone(command: Filter) {
+	const receiver = start(command, ["pipe", "ignore", "pipe"]);
+	return { first: receiver, receiver, end: receiver.end };
+}
+
+function joinedBy(through: Filter, command: Filter) {
+	const pipe = openKernelPipe();
+	try {
+		const receiver = start(command, [pipe.readEnd, "ignore", "pipe"]);
+		const first = start(through, ["pipe", pipe.writeEnd, "pipe"]);
+		return { first, receiver, end: bothEnded(receiver, first) };
+	} finally {
+		pipe.close();
+	}
 }
 
 /** After both. Where both fail, the words of the one that is not the filter say more: the filter only lost its pipe. */

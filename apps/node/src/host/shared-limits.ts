@@ -13,6 +13,9 @@ const wanted: Readonly<Record<string, number>> = {
 	"/proc/sys/fs/epoll/max_user_watches": 268_435_456,
 	// Pages that one user's pipes may hold before new ones are made tiny; 0 is no limit.
 	"/proc/sys/fs/pipe-user-pages-soft": 0,
+	// Each container has a keyring of its own; its programs cannot make further ones.
+	"/proc/sys/kernel/keys/maxkeys": 100_000,
+	"/proc/sys/kernel/keys/maxbytes": 25_000_000,
 	// No limit, but the machine's too: the kernel counts the bytes of each connection, which owners are shown.
 	"/proc/sys/net/netfilter/nf_conntrack_acct": 1,
 };
