@@ -1,6 +1,7 @@
-import type { Checkpoint, ManifestAnswer, ScrubAnswer, ScrubQuestion } from "@repldock/protocol";
+import type { ManifestAnswer, ScrubAnswer, ScrubQuestion } from "@repldock/protocol";
 import { manifestsPath, scrubPath, unnamedObjectsPath } from "@repldock/protocol";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { checkpoint, report } from "./support/checkpoints.ts";
 import type { Client } from "./support/client.ts";
 import { eventually } from "./support/eventually.ts";
 import { dialIn, type FakeNode, nodeToken } from "./support/fake-node.ts";
@@ -22,32 +23,11 @@ beforeAll(async () => {
 });
 afterAll(() => world?.stop());
 
+/** On the first node, whichever others there are. */
 async function makeProject(name: string): Promise<string> {
-	return (await owner.post("/api/v1/projects", { template: "python", name })).body.id;
-}
-
-function checkpoint(projectId: string, sequence: number, change: Partial<Checkpoint> = {}): Checkpoint {
-	return {
-		projectId,
-		generation: 1,
-		sequence,
-		parent: null,
-		kind: "change",
-		name: null,
-		takenAt: new Date().toISOString(),
-		key: `projects/${projectId}/1/${sequence}`,
-		start: 0,
-		bytes: 10,
-		sha256: "ab".repeat(32),
-		...change,
-	};
-}
-
-/** Reports and waits until the site has recorded them. */
-async function report(node: FakeNode, ...checkpoints: Checkpoint[]) {
-	const before = node.recorded().length;
-	node.send({ type: "checkpoints", checkpoints });
-	await eventually(async () => expect(node.recorded().length).toBe(before + checkpoints.length));
+	const { id } = (await owner.post("/api/v1/projects", { template: "python", name })).body;
+	await world.query("UPDATE placements SET node_id = $2 WHERE project_id = $1", [id, one.welcome.nodeId]);
+	return id;
 }
 
 async function ask<T>(path: string, question: object, token?: string): Promise<{ status: number; body: T }> {

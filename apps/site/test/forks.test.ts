@@ -1,6 +1,7 @@
 import type { Checkpoint, DesiredPlacement, ManifestAnswer } from "@repldock/protocol";
 import { manifestsPath, unnamedObjectsPath } from "@repldock/protocol";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { checkpoint, report } from "./support/checkpoints.ts";
 import type { Client } from "./support/client.ts";
 import { eventually } from "./support/eventually.ts";
 import { dialIn, type FakeNode, nodeToken } from "./support/fake-node.ts";
@@ -34,30 +35,7 @@ async function makeOrigin(name: string, visibility: "public" | "private" = "priv
 	return id as string;
 }
 
-function checkpoint(projectId: string, sequence: number, change: Partial<Checkpoint> = {}): Checkpoint {
-	return {
-		projectId,
-		generation: 1,
-		sequence,
-		parent: null,
-		kind: "change",
-		name: null,
-		takenAt: new Date().toISOString(),
-		key: `projects/${projectId}/1/${sequence}`,
-		start: 0,
-		bytes: 10,
-		sha256: "ab".repeat(32),
-		...change,
-	};
-}
-
 const parentOf = ({ projectId, generation, sequence }: Checkpoint) => ({ projectId, generation, sequence });
-
-async function report(node: FakeNode, ...checkpoints: Checkpoint[]) {
-	const before = node.recorded().length;
-	node.send({ type: "checkpoints", checkpoints });
-	await eventually(async () => expect(node.recorded().length).toBe(before + checkpoints.length));
-}
 
 async function ask<T>(path: string, question: object): Promise<T> {
 	const headers = { authorization: `Bearer ${await nodeToken(world)}` };

@@ -1,6 +1,7 @@
 import type { Checkpoint, Version, VersionList } from "@repldock/protocol";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { checkpoint as made, report as reportAs } from "./support/checkpoints.ts";
 import type { Client } from "./support/client.ts";
 import { eventually } from "./support/eventually.ts";
 import { dialIn, type FakeNode } from "./support/fake-node.ts";
@@ -28,31 +29,14 @@ async function makeProject(visibility: "public" | "private" = "private"): Promis
 	return (await owner.post("/api/v1/projects", { template: "python", name: "Versions", visibility })).body.id;
 }
 
+/** Taken years ago, in the order of their numbers. */
 function checkpoint(projectId: string, sequence: number, change: Partial<Checkpoint> = {}): Checkpoint {
-	return {
-		projectId,
-		generation: 1,
-		sequence,
-		parent: null,
-		kind: "change",
-		name: null,
-		takenAt: new Date(1_700_000_000_000 + sequence).toISOString(),
-		key: `projects/${projectId}/1/${sequence}`,
-		start: 0,
-		bytes: 10,
-		sha256: "ab".repeat(32),
-		...change,
-	};
+	return made(projectId, sequence, { takenAt: new Date(1_700_000_000_000 + sequence).toISOString(), ...change });
 }
 
 const parent = (projectId: string, sequence: number) => ({ projectId, generation: 1, sequence });
 
-/** Reports and waits until the site has recorded them. */
-async function report(...checkpoints: Checkpoint[]) {
-	const before = node.recorded().length;
-	node.send({ type: "checkpoints", checkpoints });
-	await eventually(async () => expect(node.recorded().length).toBe(before + checkpoints.length));
-}
+const report = (...checkpoints: Checkpoint[]) => reportAs(node, ...checkpoints);
 
 async function list(id: string, query = "", client: Client = owner): Promise<VersionList> {
 	const answer = await client.get(`/api/v1/projects/${id}/versions${query}`);
