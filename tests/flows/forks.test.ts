@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { access, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { openFolderStore } from "@repldock/objects";
-import { type Project, unnamedObjectsPath } from "@repldock/protocol";
+import { type Project, UnnamedObjectsAnswer, unnamedObjectsPath } from "@repldock/protocol";
 import { createLog, runCommand } from "@repldock/service";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { collectGarbage } from "../../apps/node/src/checkpoints/garbage.ts";
@@ -42,7 +42,9 @@ async function collect(nodeId: string): Promise<number> {
 				headers: { authorization: `Bearer ${token}` },
 				body: JSON.stringify({ keys }),
 			});
-			return ((await response.json()) as { unnamed: string[] }).unnamed;
+			const { unnamed } = UnnamedObjectsAnswer.parse(await response.json());
+			// As of a database that knows all objects.
+			return { unnamed, knowsSince: new Date(0).toISOString() };
 		},
 		unreported: () => new Set(),
 		log,
