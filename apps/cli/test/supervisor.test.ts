@@ -5,7 +5,7 @@ import { createLog } from "@repldock/service";
 import { expect, onTestFinished, test } from "vitest";
 import { readSettings, UsageError } from "../src/settings.ts";
 import { rotateOnce } from "../src/supervisor/log-rotation.ts";
-import { endProcess, isAlive, readRecords } from "../src/supervisor/processes.ts";
+import { endProcess, isAlive, processStartTime, readRecords } from "../src/supervisor/processes.ts";
 import { createSupervisor, type Service } from "../src/supervisor/supervisor.ts";
 
 const log = createLog("test", "silent");
@@ -48,6 +48,26 @@ test("a program that ends by itself is started again; one that is stopped is not
 	await supervisor.stop("service");
 	expect(supervisor.status()[0]).toMatchObject({ state: "stopped", pid: null });
 	expect(record && (await isAlive(record))).toBe(false);
+});
+
+test("what a killed program has left of itself ends with it, where it would be in the way of the next", async () => {
+	const { supervisor, service, directory } = await rig();
+	const program = `const { pid } = require("node:child_process").spawn("sleep", ["1000"]); console.log("helper", pid, "."); setInterval(() => {}, 1000)`;
+	const helpers = async () => {
+		const text = await readFile(join(directory, "service.log"), "utf8");
+		return [...text.matchAll(/helper (\d+) \./g)].map(([, pid]) => Number(pid));
+	};
+	const isGone = (pid: number) => processStartTime(pid).then((time) => time === null);
+	const isReady = async () => (await helpers()).length > 0;
+	await supervisor.start(service(program, { isReady, endsAsGroup: true }));
+	const [first = 0] = await helpers();
+	expect(await isGone(first)).toBe(false);
+	process.kill(supervisor.status()[0]?.pid ?? 0, "SIGKILL");
+	await until(() => isGone(first));
+	await until(async () => (await helpers()).length === 2);
+	await supervisor.stop("service");
+	const [, second = 0] = await helpers();
+	await until(() => isGone(second));
 });
 
 test("a program that ignores TERM is killed after its time", async () => {

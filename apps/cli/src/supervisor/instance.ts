@@ -183,6 +183,7 @@ export async function startInstance(options: {
 		title: "NGINX",
 		program: plan.edge.program,
 		arguments: plan.edge.arguments,
+		endsAsGroup: true,
 		staleSockets: [join(settings.run, "edge.sock")],
 		isReady: () => answers({ host: "127.0.0.1", port: settings.httpPort }, "/healthz", siteHost(settings)),
 		startTimeoutMs: 15_000,

@@ -15,6 +15,8 @@ export interface Service {
 	arguments: readonly string[];
 	environment?: Record<string, string>;
 	user?: SystemUser;
+	/** Its further processes are of no use without the first, and in the next one's way: NGINX's workers hold its ports. */
+	endsAsGroup?: boolean;
 	/** Sockets that a killed predecessor leaves and that would look ready, or be in the way. */
 	staleSockets?: readonly string[];
 	isReady(): Promise<boolean>;
@@ -93,6 +95,7 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 			if (child.pid === undefined && supervised.child === child) supervised.child = undefined;
 		});
 		child.once("exit", (code, signal) => {
+			if (service.endsAsGroup && child.pid !== undefined) endGroup(child.pid);
 			if (supervised.child !== child) return;
 			supervised.child = undefined;
 			supervised.record = undefined;
@@ -211,4 +214,13 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 				restarts,
 			})),
 	};
+}
+
+/** What is left of a process group whose first process has ended. */
+function endGroup(id: number): void {
+	try {
+		process.kill(-id, "SIGKILL");
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+	}
 }
