@@ -66,6 +66,12 @@ async function main(): Promise<number> {
 	return command(settings);
 }
 
+// Whoever reads has read enough, as `head` does.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+	if (error.code !== "EPIPE") throw error;
+	process.exit(0);
+});
+
 try {
 	process.exitCode = await main();
 } catch (error) {
