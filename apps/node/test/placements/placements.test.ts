@@ -1,3 +1,4 @@
+// One file, though a long one: the tests share one engine that is played, on which every order of events can be made.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
