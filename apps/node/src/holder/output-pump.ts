@@ -3,11 +3,18 @@ const gatherMs = 4;
 /** So much output is sent without waiting for more. */
 const sendAtBytes = 64 * 1024;
 
+export interface OutputPump {
+	schedule(bytes: number): void;
+	/** Sends now what was gathered: what is told next comes after it. */
+	flush(): void;
+	dispose(): void;
+}
+
 /**
  * Calls `send` for output that was printed: at once for the first after a pause, so that a keystroke's echo waits for
  * nothing; under load every few milliseconds or when there is enough for a large frame.
  */
-export function createOutputPump(send: () => void): { schedule(bytes: number): void; dispose(): void } {
+export function createOutputPump(send: () => void): OutputPump {
 	let lastSentAtMs = Number.NEGATIVE_INFINITY;
 	let pendingBytes = 0;
 	let timer: NodeJS.Timeout | undefined;
@@ -26,6 +33,9 @@ export function createOutputPump(send: () => void): { schedule(bytes: number): v
 			const sinceMs = performance.now() - lastSentAtMs;
 			if (sinceMs >= gatherMs || pendingBytes >= sendAtBytes) sendNow();
 			else timer ??= setTimeout(sendNow, gatherMs - sinceMs);
+		},
+		flush() {
+			if (timer) sendNow();
 		},
 		dispose: () => clearTimeout(timer),
 	};

@@ -156,6 +156,8 @@ export function createPty(options: {
 		if (changedModes) print(Buffer.from(restoreModes));
 		const { note, printed } = endingNote(ending);
 		if (note !== null && printed) printLine(problemText(note));
+		// Who waits for the end of a run has all its output when it is told.
+		pump.flush();
 		setState({ running: false, exitCode: ending.exitCode, runTimeMs: Math.round(ending.runTimeMs), note });
 	}
 
@@ -251,12 +253,13 @@ export function createPty(options: {
 			};
 		},
 		close() {
+			drain.finish();
+			pump.flush();
 			for (const viewer of viewers) {
 				viewer.tell({ type: "closed" });
 				viewer.socket.close(closeNormal, "closed");
 			}
 			viewers.clear();
-			drain.finish();
 			flow.dispose();
 			pump.dispose();
 		},

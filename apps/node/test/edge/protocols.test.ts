@@ -31,6 +31,8 @@ beforeAll(async () => {
 					.writeHead(200, { date: "Thu, 01 Jan 1970 00:00:00 GMT", server: "my-server/1", connection: "close, x-hop" })
 					.end();
 			case "/early":
+				return response.writeHead(403).end("no need to send all that");
+			case "/early-close":
 				return response.writeHead(403, { connection: "close" }).end("no need to send all that");
 			case "/empty":
 				return response.writeHead(204).end();
@@ -179,20 +181,35 @@ test("a client that waits for 100 Continue is told to go on, and its body arrive
 	expect(seen.headers["content-length"]).toBe("5");
 });
 
-test("an app may answer before an upload is over, and the visitor gets that answer", async () => {
+/** Sends an upload that never ends until the app's answer begins. @returns all that came back until then. */
+async function uploadUntilAnswered(path: string): Promise<string> {
 	const socket = connect(edge.port, "127.0.0.1");
 	let received = "";
 	socket.on("data", (chunk) => {
 		received += chunk;
 	});
 	socket.on("error", () => undefined);
-	socket.write("POST /early HTTP/1.1\r\nHost: app.apps.test\r\nContent-Length: 100000000\r\n\r\n");
+	socket.write(`POST ${path} HTTP/1.1\r\nHost: app.apps.test\r\nContent-Length: 100000000\r\n\r\n`);
 	const chunk = Buffer.alloc(64 * 1024);
 	const sending = setInterval(() => socket.writable && socket.write(chunk), 1);
-	await expect.poll(() => received, { timeout: 30_000 }).toContain("no need to send all that");
+	await expect.poll(() => received, { timeout: 30_000 }).toMatch(/no need to send all that|broke off its answer/);
 	clearInterval(sending);
 	socket.destroy();
+	return received;
+}
+
+test("an app may answer before an upload is over, and the visitor gets that answer", async () => {
+	const received = await uploadUntilAnswered("/early");
 	expect(received).toMatch(/^HTTP\/1\.1 403 /);
+	expect(received).toContain("no need to send all that");
+});
+
+// The kernel resets a connection that is closed over unread bytes, and NGINX takes an answer before a reset only when
+// it reads before it writes again: which of the two comes is chance, as with any proxy, but one comes at once.
+test("an app that answers an upload and hangs up leaves the visitor with its answer or with a page", async () => {
+	for (let round = 0; round < 5; round += 1) {
+		expect(await uploadUntilAnswered("/early-close")).toMatch(/^HTTP\/1\.1 (403|502) /);
+	}
 });
 
 // NGINX knows 103 from version 1.29 on. Before, it is an answer like another, whose end must not be the app's to say.

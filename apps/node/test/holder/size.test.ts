@@ -1,55 +1,19 @@
-import { PassThrough } from "node:stream";
 import type { PtySize } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
 import { expect, test } from "vitest";
 import { eventually } from "../../../../tests/support/wait.ts";
 import { startProgram } from "../../src/holder/program.ts";
 import type { Engine } from "../../src/host.ts";
-
-/** An engine in which one program runs, and whose answer to each resize the test gives: no real one fails on demand. */
-function engineWith(resize: (size: PtySize) => Promise<void>) {
-	const output = new PassThrough();
-	const parts: Partial<Engine> = {
-		inspectContainer: async (id) => ({
-			id,
-			projectId: "p",
-			generation: 1,
-			slug: "demo",
-			state: "running",
-			pid: process.pid,
-			address: null,
-			hardwareAddress: null,
-			image: "i",
-			outOfMemory: false,
-		}),
-		createExec: async () => ({ execId: "e" }),
-		startExec: async () => ({ output, input: new PassThrough(), close: () => void output.destroy() }),
-		inspectExec: async () => ({ running: false, exitCode: 0, pid: 0 }),
-		resizeExec: (_id, columns, rows) => resize({ columns, rows }),
-	};
-	return { engine: parts as Engine, end: () => output.end() };
-}
-
-const message = {
-	projectId: "p",
-	ptyId: "terminal-1",
-	kind: "terminal" as const,
-	title: "Terminal",
-	containerId: "c",
-	command: ["bash"],
-	environment: {},
-	workingDirectory: "/",
-	size: { columns: 80, rows: 24 },
-};
+import { engineOfOneProgram, startMessage } from "./engine.ts";
 
 function start(engine: Engine) {
-	return startProgram({ engine, log: createLog("test", "silent"), message, onOutput: () => undefined });
+	return startProgram({ engine, log: createLog("test", "silent"), message: startMessage, onOutput: () => undefined });
 }
 
 test("a size that the engine did not take is told it again", async () => {
 	const taken: PtySize[] = [];
 	let calls = 0;
-	const { engine, end } = engineWith(async (size) => {
+	const { engine, end } = engineOfOneProgram(async (size) => {
 		calls += 1;
 		if (calls === 2) throw new Error("the engine is busy");
 		taken.push(size);
@@ -66,7 +30,7 @@ test("a size that the engine did not take is told it again", async () => {
 test("of the sizes that come while one is on its way the newest is set, and set last", async () => {
 	const taken: number[] = [];
 	const first = Promise.withResolvers<void>();
-	const { engine, end } = engineWith(async ({ columns }) => {
+	const { engine, end } = engineOfOneProgram(async ({ columns }) => {
 		if (taken.length === 0) await first.promise;
 		taken.push(columns);
 	});
