@@ -3,7 +3,7 @@ import { KeyRound, Plus } from "lucide-react";
 import { useCallback, useEffect, useState } from "react";
 import type { CreatedToken, Page, PersonalToken } from "../api/answers.ts";
 import { callApi, sentenceOf } from "../api/client.ts";
-import { SubmitButton } from "../forms/submit-button.tsx";
+import { FormDialog } from "../forms/form-dialog.tsx";
 import { textOf, useSubmit } from "../forms/use-submit.ts";
 import { ago } from "../time.ts";
 
@@ -85,7 +85,7 @@ function NewTokenDialog({ open, onClose, onCreated }: NewTokenDialogProps) {
 		setToken(undefined);
 		onClose();
 	}
-	const { pending, problem, fieldError, onSubmit } = useSubmit(["name"], async (values) => {
+	const submission = useSubmit(["name"], async (values) => {
 		const { token: secret, ...rest } = await callApi<CreatedToken>("POST", "/api/v1/tokens", {
 			name: textOf(values, "name").trim(),
 		});
@@ -120,33 +120,18 @@ function NewTokenDialog({ open, onClose, onCreated }: NewTokenDialogProps) {
 		);
 	}
 	return (
-		<Dialog
-			open={open}
-			onClose={close}
-			title="New API token"
-			footer={
-				<>
-					<Button onClick={close}>Cancel</Button>
-					<SubmitButton form="new-token" pending={pending}>
-						Create token
-					</SubmitButton>
-				</>
-			}
-		>
-			<form id="new-token" className="form" method="post" onSubmit={onSubmit}>
-				{problem && <Callout tone="danger">{problem}</Callout>}
-				<TextField
-					label="Name"
-					name="name"
-					maxLength={60}
-					required
-					autoComplete="off"
-					hint="What will use it, for example “backup script”."
-					error={fieldError("name")}
-					data-autofocus
-				/>
-			</form>
-		</Dialog>
+		<FormDialog open={open} onClose={close} title="New API token" submission={submission} submit="Create token">
+			<TextField
+				label="Name"
+				name="name"
+				maxLength={60}
+				required
+				autoComplete="off"
+				hint="What will use it, for example “backup script”."
+				error={submission.fieldError("name")}
+				data-autofocus
+			/>
+		</FormDialog>
 	);
 }
 
@@ -157,7 +142,7 @@ interface RevokeDialogProps {
 }
 
 function RevokeDialog({ token, onClose, onRevoked }: RevokeDialogProps) {
-	const { pending, problem, onSubmit } = useSubmit([], async () => {
+	const submission = useSubmit([], async () => {
 		if (!token) return undefined;
 		await callApi("DELETE", `/api/v1/tokens/${token.id}`);
 		onRevoked(token.id);
@@ -166,24 +151,15 @@ function RevokeDialog({ token, onClose, onRevoked }: RevokeDialogProps) {
 		return undefined;
 	});
 	return (
-		<Dialog
+		<FormDialog
 			open={token !== null}
 			onClose={onClose}
 			size="small"
 			title="Revoke this token?"
 			description={`What uses “${token?.name}” loses its access at once. This cannot be undone.`}
-			footer={
-				<>
-					<Button onClick={onClose}>Cancel</Button>
-					<SubmitButton form="revoke-token" variant="danger" pending={pending}>
-						Revoke token
-					</SubmitButton>
-				</>
-			}
-		>
-			<form id="revoke-token" method="post" onSubmit={onSubmit}>
-				{problem && <Callout tone="danger">{problem}</Callout>}
-			</form>
-		</Dialog>
+			submission={submission}
+			submit="Revoke token"
+			variant="danger"
+		/>
 	);
 }

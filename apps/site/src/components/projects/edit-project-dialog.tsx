@@ -1,8 +1,8 @@
 import type { Project } from "@repldock/protocol";
 import { projectNameMaxLength } from "@repldock/protocol/constants";
-import { Button, Callout, Dialog, TextField, toast } from "@repldock/ui";
+import { TextField, toast } from "@repldock/ui";
 import { callApi } from "../api/client.ts";
-import { SubmitButton } from "../forms/submit-button.tsx";
+import { FormDialog } from "../forms/form-dialog.tsx";
 import { textOf, useSubmit } from "../forms/use-submit.ts";
 
 export interface EditProjectDialogProps {
@@ -16,7 +16,7 @@ export interface EditProjectDialogProps {
 /** Asks for a project's new name or address. */
 export function EditProjectDialog({ project, what, appsDomain, onClose, onChanged }: EditProjectDialogProps) {
 	const isName = what === "name";
-	const { pending, problem, fieldError, onSubmit } = useSubmit([what], async (values) => {
+	const submission = useSubmit([what], async (values) => {
 		const value = textOf(values, what).trim();
 		if (value !== project[what]) {
 			onChanged(await callApi<Project>("PATCH", `/api/v1/projects/${project.id}`, { [what]: value }));
@@ -26,38 +26,28 @@ export function EditProjectDialog({ project, what, appsDomain, onClose, onChange
 		return undefined;
 	});
 	return (
-		<Dialog
-			open
+		<FormDialog
 			onClose={onClose}
 			title={isName ? "Rename project" : "Change address"}
 			description={isName ? undefined : "The old address stops working at once."}
-			footer={
-				<>
-					<Button onClick={onClose}>Cancel</Button>
-					<SubmitButton form="edit-project" pending={pending}>
-						{isName ? "Rename" : "Change address"}
-					</SubmitButton>
-				</>
-			}
+			submission={submission}
+			submit={isName ? "Rename" : "Change address"}
 		>
-			<form id="edit-project" className="form" method="post" onSubmit={onSubmit}>
-				{problem && <Callout tone="danger">{problem}</Callout>}
-				<TextField
-					label={isName ? "Name" : "Address"}
-					name={what}
-					defaultValue={project[what]}
-					maxLength={isName ? projectNameMaxLength : 48}
-					required
-					autoComplete="off"
-					spellCheck={isName}
-					autoCapitalize={isName ? "sentences" : "none"}
-					after={isName ? undefined : `.${appsDomain}`}
-					hint={isName ? undefined : "Small letters, digits and single hyphens."}
-					error={fieldError(what)}
-					onFocus={(event) => event.currentTarget.select()}
-					data-autofocus
-				/>
-			</form>
-		</Dialog>
+			<TextField
+				label={isName ? "Name" : "Address"}
+				name={what}
+				defaultValue={project[what]}
+				maxLength={isName ? projectNameMaxLength : 48}
+				required
+				autoComplete="off"
+				spellCheck={isName}
+				autoCapitalize={isName ? "sentences" : "none"}
+				after={isName ? undefined : `.${appsDomain}`}
+				hint={isName ? undefined : "Small letters, digits and single hyphens."}
+				error={submission.fieldError(what)}
+				onFocus={(event) => event.currentTarget.select()}
+				data-autofocus
+			/>
+		</FormDialog>
 	);
 }

@@ -1,7 +1,7 @@
-import { Button, Callout, Dialog, SegmentedControl, TextField, toast } from "@repldock/ui";
+import { SegmentedControl, TextField, toast } from "@repldock/ui";
 import { useState } from "react";
 import { callApi } from "../../api/client.ts";
-import { SubmitButton } from "../../forms/submit-button.tsx";
+import { FormDialog } from "../../forms/form-dialog.tsx";
 import { textOf, useSubmit } from "../../forms/use-submit.ts";
 import type { NetworkedProject } from "./answers.ts";
 
@@ -17,7 +17,7 @@ export interface RestrictDialogProps {
 /** Asks how far and why a project's network is restricted. */
 export function RestrictDialog({ project, kind: firstKind, onClose, onChanged }: RestrictDialogProps) {
 	const [kind, setKind] = useState<Kind>(firstKind);
-	const { pending, problem, fieldError, onSubmit } = useSubmit(["reason", "bitsPerSecond"], async (values) => {
+	const submission = useSubmit(["reason", "bitsPerSecond"], async (values) => {
 		await callApi("POST", `/api/v1/admin/projects/${project.id}/network-restriction`, {
 			kind,
 			bitsPerSecond: kind === "throttled" ? Math.round(Number(textOf(values, "bitsPerSecond")) * 1000) : null,
@@ -29,55 +29,45 @@ export function RestrictDialog({ project, kind: firstKind, onClose, onChanged }:
 		return undefined;
 	});
 	return (
-		<Dialog
-			open
+		<FormDialog
 			onClose={onClose}
 			title={`Restrict the network of ${project.name}`}
 			description="It acts at once, also on connections that are open. The owner reads your reason and can answer."
-			footer={
-				<>
-					<Button onClick={onClose}>Cancel</Button>
-					<SubmitButton form="restrict-network" pending={pending}>
-						{kind === "closed" ? "Close the network" : "Throttle"}
-					</SubmitButton>
-				</>
-			}
+			submission={submission}
+			submit={kind === "closed" ? "Close the network" : "Throttle"}
 		>
-			<form id="restrict-network" className="form" method="post" onSubmit={onSubmit}>
-				{problem && <Callout tone="danger">{problem}</Callout>}
-				<SegmentedControl
-					label="What to do"
-					options={[
-						{ value: "throttled", label: "Throttle" },
-						{ value: "closed", label: "Close" },
-					]}
-					value={kind}
-					onChange={setKind}
-				/>
-				{kind === "throttled" && (
-					<TextField
-						label="It may send at most"
-						name="bitsPerSecond"
-						type="number"
-						min={8}
-						max={10_000_000}
-						defaultValue="1000"
-						after="kbit/s"
-						required
-						error={fieldError("bitsPerSecond")}
-					/>
-				)}
+			<SegmentedControl
+				label="What to do"
+				options={[
+					{ value: "throttled", label: "Throttle" },
+					{ value: "closed", label: "Close" },
+				]}
+				value={kind}
+				onChange={setKind}
+			/>
+			{kind === "throttled" && (
 				<TextField
-					label="Reason"
-					name="reason"
-					maxLength={500}
+					label="It may send at most"
+					name="bitsPerSecond"
+					type="number"
+					min={8}
+					max={10_000_000}
+					defaultValue="1000"
+					after="kbit/s"
 					required
-					autoComplete="off"
-					hint="Say what you saw, and what is to change."
-					error={fieldError("reason")}
-					data-autofocus
+					error={submission.fieldError("bitsPerSecond")}
 				/>
-			</form>
-		</Dialog>
+			)}
+			<TextField
+				label="Reason"
+				name="reason"
+				maxLength={500}
+				required
+				autoComplete="off"
+				hint="Say what you saw, and what is to change."
+				error={submission.fieldError("reason")}
+				data-autofocus
+			/>
+		</FormDialog>
 	);
 }
