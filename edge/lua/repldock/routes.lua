@@ -201,32 +201,9 @@ local function changed(revision)
 	state:incr("version", 1, 0)
 end
 
--- Replaces the whole table, whatever its revision was: an agent that starts anew may count anew.
--- Returns true, or nil and a sentence; on "memory is full" the table may be in part the new one.
-function module.replace(revision, list)
-	local problem = validate(list)
-	if problem then
-		return nil, problem
-	end
-	local kept = {}
-	for _, route in ipairs(list) do
-		local stored, failure = store(route)
-		if not stored then
-			return nil, failure
-		end
-		kept[route.slug] = true
-	end
-	for _, slug in ipairs(entries:get_keys(0)) do
-		if not kept[slug] then
-			remove(slug)
-		end
-	end
-	changed(revision)
-	return true
-end
-
--- Changes some routes. A slug that is both removed and set is set: two projects may have changed names.
-function module.change(revision, set, removed)
+-- Stores the routes of `set`, and removes those slugs of `candidates()`, asked once they are stored, that are not among
+-- them. Returns true, or nil and a sentence; on "memory is full" some may be stored already.
+local function apply(revision, set, candidates)
 	local problem = validate(set)
 	if problem then
 		return nil, problem
@@ -239,13 +216,27 @@ function module.change(revision, set, removed)
 		end
 		kept[route.slug] = true
 	end
-	for _, slug in ipairs(removed) do
+	for _, slug in ipairs(candidates()) do
 		if not kept[slug] then
 			remove(slug)
 		end
 	end
 	changed(revision)
 	return true
+end
+
+-- Replaces the whole table, whatever its revision was: an agent that starts anew may count anew.
+function module.replace(revision, list)
+	return apply(revision, list, function()
+		return entries:get_keys(0)
+	end)
+end
+
+-- Changes some routes. A slug that is both removed and set is set: two projects may have changed names.
+function module.change(revision, set, removed)
+	return apply(revision, set, function()
+		return removed
+	end)
 end
 
 -- Revision of the table; nil until the agent has sent one.
