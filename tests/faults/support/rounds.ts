@@ -12,7 +12,7 @@ const isLong = process.env.REPLDOCK_FAULTS === "long";
 const onlySeed = process.env.REPLDOCK_FAULTS_SEED;
 
 /** Enough for as many rounds, in milliseconds; a round that hangs ends by its own waits long before. */
-export const roundsTimeoutMs = 15 * 60_000;
+export const roundsTimeoutMs = (isLong ? 90 : 15) * 60_000;
 
 /**
  * Runs rounds of one kind of fault, each with a seed of its own: `short` of them in every run of the tests, `long` of
