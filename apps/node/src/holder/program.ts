@@ -32,7 +32,7 @@ const refusalStart = "OCI runtime exec failed";
 /** The engine learns of an exit a moment after the output ended. */
 const exitCodeWithinMs = 2_000;
 /** The engine answers before the program is there; a stop waits for it this long. */
-const startWithinMs = 3_000;
+const startWithinMs = 10_000;
 /** The output of a killed program ends at once; this long it is waited for. */
 const streamEndWithinMs = 300;
 /** A size that the engine did not take is told it again this often, after this pause. */
