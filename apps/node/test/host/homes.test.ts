@@ -34,8 +34,10 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-	await machine.release();
+	for (const { id } of await machine.engine.listContainers()) await machine.engine.removeContainer(id);
+	await machine.homes.keepOnly(new Set());
 	await unmountVolumes(store, mountPoint);
+	await machine.release();
 	expect(await findLeftovers(machine.directory)).toEqual([]);
 });
 
