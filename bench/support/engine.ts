@@ -16,13 +16,8 @@ export interface BareContainer {
 }
 
 interface Inspected {
-	Config: { Image: string };
-	HostConfig: {
-		Memory: number;
-		NanoCpus: number;
-		PidsLimit: number;
-		Mounts: { Source: string; Target: string }[];
-	};
+	Config: { Image: string; Labels: Record<string, string> };
+	HostConfig: { Memory: number; NanoCpus: number; PidsLimit: number };
 }
 
 /** The bare Engine API, for baselines: nothing of ours between the bench and the engine. */
@@ -81,13 +76,13 @@ export function createBareEngine(data: string) {
 			const [listed] = (await call("GET", `/containers/json?filters=${filters}`)) as { Id: string }[];
 			if (!listed) throw new Error("the project has no container");
 			const { Config, HostConfig } = (await call("GET", `/containers/${listed.Id}/json`)) as Inspected;
-			const [mount] = HostConfig.Mounts;
-			if (!mount) throw new Error("the project's container has no volume");
+			const slug = Config.Labels["repldock.slug"];
+			if (!slug) throw new Error("the project's container has no folder for its volume");
 			return {
 				id: listed.Id,
 				image: Config.Image,
-				volume: mount.Source,
-				directory: mount.Target,
+				volume: join(data, "volumes", projectId),
+				directory: `/home/runner/${slug}`,
 				memoryBytes: HostConfig.Memory,
 				cpus: HostConfig.NanoCpus / 1e9,
 				pids: HostConfig.PidsLimit,

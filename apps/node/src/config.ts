@@ -306,6 +306,7 @@ export function nodePaths(config: NodeConfig) {
 		agentSocket: join(run, "agent.sock"),
 		engineSocket: join(run, "docker.sock"),
 		edgeSocket: join(run, "edge.sock"),
+		homes: join(data, "homes"),
 		accessSecret: join(data, "secrets", "node", "access-secret"),
 		nodeToken: join(data, "secrets", "node", "node-token"),
 		documents: join(data, "documents"),

@@ -23,7 +23,8 @@ export interface Engine {
 	hasImage(reference: string): Promise<boolean>;
 	/** Streams a root file system archive into an image with this reference. */
 	importImage(archive: string, reference: string): Promise<void>;
-	createContainer(specification: ContainerSpecification): Promise<{ id: string }>;
+	/** @param home the container's own home, for it alone; its volume appears in it once it runs, see `Homes`. */
+	createContainer(specification: ContainerSpecification, home: HomeOfContainer): Promise<{ id: string }>;
 	/**
 	 * @param meanwhile what else must be done before its first program; unless it is gone already.
 	 * @returns what it is then; null when it is gone already.
@@ -54,8 +55,6 @@ export interface ContainerSpecification {
 	generation: number;
 	slug: string;
 	image: string;
-	/** Host path of the volume, mounted read-write at `/home/runner/<slug>`. */
-	volumePath: string;
 	environment: Record<string, string>;
 	limits: Limits;
 }
@@ -74,6 +73,14 @@ export interface ContainerStatus {
 	hardwareAddress: string | null;
 	image: string;
 	outOfMemory: boolean;
+	/** The name of its home; null when it has none, and so no volume that we know of. */
+	home: string | null;
+}
+
+/** A container's home as the engine is told of it: its name, by which it is found again, and where it is on the host. */
+export interface HomeOfContainer {
+	name: string;
+	path: string;
 }
 
 export interface EngineEvent {
@@ -121,6 +128,36 @@ export interface Volumes {
 	snapshot(projectId: string): Promise<VolumeSnapshot>;
 	/** Host path of the volume's root directory, for mounting it into a container. */
 	path(projectId: string): string;
+}
+
+/**
+ * Homes of containers: a folder on the host for each, which its container has as `/home/runner` from the beginning. The
+ * volume is mounted in it when the container runs already, before its first program, and no other container sees that.
+ * Without a volume nothing can be written there, and no program can start in the project's folder.
+ * Callers take turns for each home.
+ */
+export interface Homes {
+	/** Makes an empty one, and gives it its name. */
+	make(): Promise<HomeOfContainer>;
+	/**
+	 * Mounts a volume as `<slug>` in the home, and sees to it that the container has it. Harmless when it has it already.
+	 * @throws Error when the container does not see this very volume; then it must run no program.
+	 */
+	fill(name: string, volume: VolumeInHome): Promise<void>;
+	/** Takes the volume away, also from programs that use it; harmless when there is none. */
+	empty(name: string): Promise<void>;
+	/** Empties it and removes it; harmless when it does not exist. Its container is to be gone. */
+	remove(name: string): Promise<void>;
+	/** Removes all others: those of containers that were removed while no agent looked. */
+	keepOnly(names: ReadonlySet<string>): Promise<void>;
+}
+
+export interface VolumeInHome {
+	slug: string;
+	/** Host path of the volume's root directory. */
+	volumePath: string;
+	/** Host process id of the container's first process. */
+	pid: number;
 }
 
 export interface VolumeSnapshot {

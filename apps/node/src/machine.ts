@@ -13,6 +13,7 @@ import {
 	prepareEngine,
 	releaseEngine,
 } from "./host/engine-process.ts";
+import { mountHomes, unmountHomes } from "./host/homes.ts";
 import { followKernel } from "./host/kernel-news.ts";
 import { createNetwork } from "./host/network.ts";
 import { removeShapingDevices } from "./host/shaping-devices.ts";
@@ -48,7 +49,7 @@ export function volumeStore(config: NodeConfig, paths: NodePaths): { store: Volu
 	return { store, mountPoint: join(paths.data, "volumes") };
 }
 
-/** Bridge, filter, volumes and configuration files: all that must be there before the engine starts. Repeatable. */
+/** Bridge, filter, volumes, homes and configuration files: all that must be there before the engine starts. Repeatable. */
 export async function prepareMachine(config: NodeConfig, paths: NodePaths): Promise<NodePlan> {
 	const subnet = (await readSubnet(paths)) ?? (await chooseSubnet(config.subnet));
 	await rememberSubnet(paths, subnet);
@@ -58,6 +59,7 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 	await raiseSharedLimits(sharedLimitsDirectory, paths.instance);
 	const { store, mountPoint } = volumeStore(config, paths);
 	await mountVolumes(store, mountPoint);
+	await mountHomes(paths.homes);
 	const containerNameServers = config.egress === "open" ? [gatewayAddress(subnet)] : [];
 	const resolver = await prepareNames(config, paths, subnet);
 	const engine = engineOptions(paths, containerNameServers);
@@ -147,6 +149,7 @@ export async function endContainers(paths: NodePaths, log: Logger): Promise<void
 /** Gives back what `prepareMachine` took from the machine; the engine must not run any more. Repeatable. */
 export async function releaseMachine(config: NodeConfig, paths: NodePaths): Promise<void> {
 	await releaseEngine(engineOptions(paths, []));
+	await unmountHomes(paths.homes);
 	const { store, mountPoint } = volumeStore(config, paths);
 	await unmountVolumes(store, mountPoint);
 	const subnet = await readSubnet(paths);

@@ -6,7 +6,7 @@ import { reportStorage } from "./storage-report.ts";
 
 /**
  * The agent's program. The supervisor calls it as
- *   prepare   bridge, filter, volumes; prints how engine and edge are started (NodePlan, JSON)
+ *   prepare   bridge, filter, volumes, homes; prints how engine and edge are started (NodePlan, JSON)
  *   serve     the agent itself, until SIGTERM; containers and PTYs go on without it
  *   storage   prints how volumes and checkpoints stand (StorageReport, JSON)
  *   drain     ends all containers

@@ -17,6 +17,7 @@ import { eachConnection } from "./host/connections.ts";
 import { createEdge } from "./host/edge.ts";
 import { createEngine } from "./host/engine.ts";
 import { openProjectFiles } from "./host/files/project-files.ts";
+import { createHomes } from "./host/homes.ts";
 import { readListeningPorts } from "./host/listening-ports.ts";
 import { exposeLocalhost } from "./host/localhost-ports.ts";
 import { mappedRunnerId } from "./host/subordinate-ids.ts";
@@ -113,6 +114,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	const placements = createPlacements({
 		engine,
 		volumes,
+		homes: createHomes(paths.homes),
 		image: paths.image,
 		templatesDirectory: config.templatesDirectory,
 		slots: config.slots,

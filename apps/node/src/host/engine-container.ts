@@ -1,11 +1,13 @@
 import { z } from "zod";
-import type { ContainerSpecification, ContainerStatus } from "../host.ts";
+import type { ContainerSpecification, ContainerStatus, HomeOfContainer } from "../host.ts";
+import { homeInContainer } from "./homes.ts";
 
 /** Labels by which our containers are known among others. */
 export const labels = {
 	project: "repldock.project",
 	generation: "repldock.generation",
 	slug: "repldock.slug",
+	home: "repldock.home",
 } as const;
 
 /** The container's user: `runner` of the toolchain image, mapped to a nameless user of the host. */
@@ -24,18 +26,28 @@ const pendingSignals = 1_024;
 const outOfMemoryScore = 500;
 
 /** The engine's description of a container. `runtime` undefined means the engine's default. */
-export function containerBody(specification: ContainerSpecification, runtime: string | undefined) {
-	const { projectId, generation, slug, image, volumePath, environment, limits } = specification;
+export function containerBody(
+	specification: ContainerSpecification,
+	home: HomeOfContainer,
+	runtime: string | undefined,
+) {
+	const { projectId, generation, slug, image, environment, limits } = specification;
 	return {
 		Image: image,
 		Hostname: slug,
 		User: runner,
-		WorkingDir: `/home/runner/${slug}`,
+		// Programs are told theirs. The sleeper is there before the project's folder, and holds no volume.
+		WorkingDir: "/",
 		Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
 		// The engine's own init (below) reaps what programs leave behind; the sleeper holds the container open.
 		Entrypoint: ["sleep", "infinity"],
 		Cmd: [],
-		Labels: { [labels.project]: projectId, [labels.generation]: String(generation), [labels.slug]: slug },
+		Labels: {
+			[labels.project]: projectId,
+			[labels.generation]: String(generation),
+			[labels.slug]: slug,
+			[labels.home]: home.name,
+		},
 		HostConfig: {
 			...(runtime === undefined ? {} : { Runtime: runtime }),
 			Init: true,
@@ -63,12 +75,8 @@ export function containerBody(specification: ContainerSpecification, runtime: st
 			IpcMode: "private",
 			CgroupnsMode: "private",
 			Mounts: [
-				{
-					Type: "bind",
-					Source: volumePath,
-					Target: `/home/runner/${slug}`,
-					BindOptions: { Propagation: "rprivate" },
-				},
+				// What is mounted in it later appears in the container; what is mounted in the container stays there.
+				{ Type: "bind", Source: home.path, Target: homeInContainer, BindOptions: { Propagation: "rslave" } },
 			],
 		},
 	};
@@ -105,6 +113,7 @@ export function readStatus(json: unknown): ContainerStatus | null {
 		hardwareAddress: running ? network?.MacAddress || null : null,
 		image: inspected.Config.Image,
 		outOfMemory: inspected.State.OOMKilled,
+		home: given[labels.home] ?? null,
 	};
 }
 

@@ -84,8 +84,8 @@ export function createEngine(options: { socketPath: string; log: Logger; runtime
 			}
 		},
 
-		async createContainer(specification) {
-			const body = containerBody(specification, options.runtime);
+		async createContainer(specification, home) {
+			const body = containerBody(specification, home, options.runtime);
 			const { json } = await http.call({ method: "POST", path: "/containers/create", body });
 			return { id: Created.parse(json).Id };
 		},

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmod, readdir, rename, stat } from "node:fs/promises";
+import { chmod, chown, readdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RepldockError } from "@repldock/protocol";
 import { runCommand } from "@repldock/service";
@@ -13,6 +13,7 @@ import {
 	snapshotSubvolume,
 	subvolumeUsage,
 } from "./btrfs.ts";
+import { copyTree } from "./copy-tree.ts";
 import type { RunnerId } from "./subordinate-ids.ts";
 
 const projectIdPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -54,11 +55,15 @@ export function createVolumes(options: { mountPoint: string; owner: RunnerId }):
 	}
 
 	async function seed(target: string, seedDirectory: string): Promise<void> {
-		const copied = ["--recursive", "--no-dereference", "--preserve=mode,timestamps", "--no-target-directory"];
-		await runCommand("cp", [...copied, "--", seedDirectory, target], { timeoutMs: 600_000 });
-		const ids = `${owner.uid}:${owner.gid}`;
-		await runCommand("chown", ["--recursive", "--no-dereference", ids, "--", target], { timeoutMs: 600_000 });
+		await copyTree(seedDirectory, target, owner);
+		await chown(target, owner.uid, owner.gid);
 		await chmod(target, 0o700);
+	}
+
+	/** Its limit and its files, side by side: nobody sees it before both are done, and neither works on when one failed. */
+	async function furnish(target: string, diskBytes: number, files: Promise<void>): Promise<void> {
+		const results = await Promise.allSettled([limitSubvolume(target, diskBytes), files]);
+		for (const result of results) if (result.status === "rejected") throw result.reason;
 	}
 
 	/** Subordinate ids differ from machine to machine; files of a snapshot have those of the node that took it. */
@@ -89,8 +94,7 @@ export function createVolumes(options: { mountPoint: string; owner: RunnerId }):
 				const fresh = draft(projectId, "new");
 				if (await exists(fresh)) await deleteSubvolume(mountPoint, fresh);
 				await createSubvolume(fresh);
-				await limitSubvolume(fresh, diskBytes);
-				await seed(fresh, seedDirectory);
+				await furnish(fresh, diskBytes, seed(fresh, seedDirectory));
 				await rename(fresh, place);
 			});
 		},
@@ -102,8 +106,7 @@ export function createVolumes(options: { mountPoint: string; owner: RunnerId }):
 				const fresh = draft(projectId, "new");
 				if (await exists(fresh)) await deleteSubvolume(mountPoint, fresh);
 				await snapshotSubvolume(snapshotPath, fresh);
-				await limitSubvolume(fresh, diskBytes);
-				await takeOver(fresh);
+				await furnish(fresh, diskBytes, takeOver(fresh));
 				await rename(fresh, place);
 			});
 		},

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type DesiredPlacement, type Problem, RepldockError, toProblem } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { ContainerStatus, Engine, Volumes } from "../host.ts";
+import type { ContainerStatus, Engine, Homes, Volumes } from "../host.ts";
 import { type ContainerLife, type ContainerMove, moveContainer, stoppedLife } from "./container-life.ts";
 import { createMadeContainers, type RunningContainer, toRunning } from "./made-containers.ts";
 import { createRoom } from "./room.ts";
@@ -21,6 +21,7 @@ export interface NetworkOfContainers {
 export interface ContainersOptions {
 	engine: Engine;
 	volumes: Volumes;
+	homes: Homes;
 	image: string;
 	templatesDirectory: string;
 	/** Most containers at a time. */
@@ -66,8 +67,8 @@ export interface Containers {
 	rests(projectId: string, containerId: string): boolean;
 	/** Removes a container, whoever's it was. */
 	remove(projectId: string, containerId: string): Promise<void>;
-	/** Takes over one that an earlier agent started. */
-	adopt(status: ContainerStatus): void;
+	/** Takes over one that an earlier agent started, with its volume. @throws Error when it cannot have it; to be stopped. */
+	adopt(status: ContainerStatus): Promise<void>;
 	/** Whether this is the project's present container. */
 	isPresent(projectId: string, containerId: string): boolean;
 	/** Forgets the lives of projects that are not this node's any more. */
@@ -225,10 +226,11 @@ export function createContainers(options: ContainersOptions, around: ProjectsAro
 		rests: made.rests,
 		remove,
 
-		adopt(status) {
+		async adopt(status) {
 			containers.set(status.projectId, toRunning(status));
 			move(status.projectId, { kind: "started", containerId: status.id });
 			if (status.state === "paused") move(status.projectId, { kind: "pause" });
+			await made.adopt(status);
 			log.info({ projectId: status.projectId, generation: status.generation }, "container adopted");
 		},
 

@@ -249,6 +249,18 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		await queues.run(projectId, () => containers.createVolume(placed(projectId)));
 	}
 
+	/** A container that an earlier agent started; one that cannot have its volume is ended. */
+	async function adopt(container: ContainerStatus): Promise<void> {
+		const { projectId, generation } = container;
+		if (!isAlive(container) || generation !== desired.get(projectId)?.generation) return;
+		try {
+			await containers.adopt(container);
+		} catch (error) {
+			log.error({ err: error, projectId }, "a container has no volume");
+			await queues.run(projectId, () => containers.stop(projectId));
+		}
+	}
+
 	/** Containers of an earlier agent; one whose traffic nothing limits any more is ended. */
 	async function adoptNetwork(): Promise<void> {
 		const adopted = [...desired.values()].flatMap((placement) => {
@@ -271,11 +283,9 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			const state = await readState(options.stateFile);
 			for (const placement of state.placements) desired.set(placement.projectId, placement);
 			for (const [projectId, version] of Object.entries(state.answeredWants)) answeredWants.set(projectId, version);
-			for (const container of await engine.listContainers()) {
-				const placement = desired.get(container.projectId);
-				if (!isAlive(container) || container.generation !== placement?.generation) continue;
-				containers.adopt(container);
-			}
+			const listed = await engine.listContainers();
+			await options.homes.keepOnly(new Set(listed.flatMap(({ home }) => home ?? [])));
+			await Promise.all(listed.map(adopt));
 			await adoptNetwork();
 			await bringAbout();
 		},

@@ -17,6 +17,7 @@ export function engineOfOneProgram(resize: (size: PtySize) => Promise<void> = as
 			hardwareAddress: null,
 			image: "i",
 			outOfMemory: false,
+			home: null,
 		}),
 		createExec: async () => ({ execId: "e" }),
 		startExec: async () => ({ output, input: new PassThrough(), close: () => void output.destroy() }),

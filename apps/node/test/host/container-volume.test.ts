@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-	await machine.engine.removeContainer(container.id);
+	await machine.removeContainer(container);
 	await volumes.remove(projectId);
 	await unmountVolumes(store, mountPoint);
 	expect(await findLeftovers(mountPoint)).toEqual([]);

@@ -46,7 +46,7 @@ test("an exec's output, exit code and standard input pass through, and files bel
 	});
 	expect(output).toBe("hello\n1000\n/home/runner/demo\n");
 	expect(exitCode).toBe(3);
-	expect(await stat(join(container.specification.volumePath, "made"))).toMatchObject(await mappedRunnerId());
+	expect(await stat(join(container.volumePath, "made"))).toMatchObject(await mappedRunnerId());
 });
 
 test("the user range stays where it is", async () => {

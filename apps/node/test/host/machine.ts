@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { type CleanupStack, createCleanupStack, createLog, runCommand } from "@repldock/service";
 import { createEngine } from "../../src/host/engine.ts";
 import { type EngineProcessOptions, releaseEngine, startEngine } from "../../src/host/engine-process.ts";
+import { createHomes, mountHomes, unmountHomes } from "../../src/host/homes.ts";
 import { createNetwork } from "../../src/host/network.ts";
 import { defaultRules, type FilterOptions } from "../../src/host/network-filter.ts";
 import { chooseSubnet, gatewayAddress } from "../../src/host/subnet.ts";
 import { mappedRunnerId } from "../../src/host/subordinate-ids.ts";
-import type { ContainerSpecification, Engine, Network } from "../../src/host.ts";
+import type { ContainerSpecification, Engine, Homes, Network } from "../../src/host.ts";
 import { packTinyImage } from "./image.ts";
 
 export const log = createLog("test", "error");
@@ -30,19 +31,30 @@ export async function makeScratch(): Promise<{ directory: string; cleanup: Clean
 export interface Machine {
 	directory: string;
 	engine: Engine;
+	homes: Homes;
 	network: Network;
 	networkOptions: FilterOptions;
 	engineOptions: EngineProcessOptions;
-	/** Creates and starts a container on a fresh directory as its volume. */
-	startContainer(change?: Partial<ContainerSpecification>): Promise<StartedContainer>;
+	/** Creates and starts a container, whose volume is a fresh directory unless it is given. */
+	startContainer(change?: ContainerWish): Promise<StartedContainer>;
+	/** Creates and starts a container that has no volume yet. */
+	startWithoutVolume(change?: ContainerWish): Promise<StartedContainer>;
+	/** Removes a container and its home. */
+	removeContainer(container: StartedContainer): Promise<void>;
 	/** Ends the engine and starts it anew; containers are to live on. */
 	restartEngine(): Promise<void>;
 	/** Ends containers, engine, bridge, filter and files, whatever state they are in. */
 	release(): Promise<void>;
 }
 
+export type ContainerWish = Partial<ContainerSpecification> & { volumePath?: string };
+
 export interface StartedContainer {
 	id: string;
+	/** The name of its home. */
+	home: string;
+	/** Host path of its volume. */
+	volumePath: string;
 	pid: number;
 	address: string;
 	hardwareAddress: string;
@@ -67,6 +79,10 @@ export async function startMachine(): Promise<Machine> {
 		const network = createNetwork(networkOptions);
 		await network.ensure();
 		cleanup.push("network", () => network.release());
+		const homesRoot = join(directory, "homes");
+		await mountHomes(homesRoot);
+		cleanup.push("homes", () => unmountHomes(homesRoot));
+		const homes = createHomes(homesRoot);
 		const engineOptions: EngineProcessOptions = {
 			dataDirectory: join(directory, "engine"),
 			runDirectory: join(directory, "run"),
@@ -85,10 +101,21 @@ export async function startMachine(): Promise<Machine> {
 		return {
 			directory,
 			engine,
+			homes,
 			network,
 			networkOptions,
 			engineOptions,
-			startContainer: (change) => startContainer(engine, directory, change),
+			async startContainer(change) {
+				const container = await startContainer(engine, homes, directory, change);
+				const { pid, home, volumePath, specification } = container;
+				await homes.fill(home, { slug: specification.slug, volumePath, pid });
+				return container;
+			},
+			startWithoutVolume: (change) => startContainer(engine, homes, directory, change),
+			async removeContainer({ id, home }) {
+				await engine.removeContainer(id);
+				await homes.remove(home);
+			},
 			async restartEngine() {
 				await engineProcess.stop();
 				engineProcess = await startEngine(engineOptions, "ignore");
@@ -111,8 +138,9 @@ async function removeContainers(engine: Engine): Promise<void> {
 
 async function startContainer(
 	engine: Engine,
+	homes: Homes,
 	directory: string,
-	change: Partial<ContainerSpecification> = {},
+	{ volumePath: givenVolume, ...change }: ContainerWish = {},
 ): Promise<StartedContainer> {
 	const projectId = change.projectId ?? randomUUID();
 	const specification: ContainerSpecification = {
@@ -120,20 +148,21 @@ async function startContainer(
 		generation: 1,
 		slug: "demo",
 		image,
-		volumePath: join(directory, projectId),
 		environment: { HOME: "/home/runner/demo", PATH: "/usr/bin" },
 		limits: { memoryBytes: 128 * 1024 * 1024, cpus: 1, pids: 64, diskBytes: 1e9 },
 		...change,
 	};
-	await mkdir(specification.volumePath, { recursive: true });
+	const volumePath = givenVolume ?? join(directory, projectId);
+	await mkdir(volumePath, { recursive: true });
 	const owner = await mappedRunnerId();
-	await chown(specification.volumePath, owner.uid, owner.gid);
-	const { id } = await engine.createContainer(specification);
+	await chown(volumePath, owner.uid, owner.gid);
+	const home = await homes.make();
+	const { id } = await engine.createContainer(specification, home);
 	await engine.startContainer(id);
 	const status = await engine.inspectContainer(id);
 	if (!status?.address || !status.hardwareAddress) throw new Error("The container has no address.");
 	const { pid, address, hardwareAddress } = status;
-	return { id, pid, address, hardwareAddress, specification };
+	return { id, home: home.name, volumePath, pid, address, hardwareAddress, specification };
 }
 
 /** Runs a command in a container to its end. Output of both streams, the multiplexing taken off. */
@@ -141,12 +170,12 @@ export async function execute(
 	engine: Engine,
 	containerId: string,
 	command: readonly string[],
-	options: { input?: string; environment?: Record<string, string> } = {},
+	options: { input?: string; environment?: Record<string, string>; workingDirectory?: string } = {},
 ): Promise<{ output: string; exitCode: number | null }> {
 	const { execId } = await engine.createExec(containerId, {
 		command,
 		environment: options.environment ?? {},
-		workingDirectory: "/home/runner/demo",
+		workingDirectory: options.workingDirectory ?? "/home/runner/demo",
 		tty: false,
 	});
 	const stream = await engine.startExec(execId, false);

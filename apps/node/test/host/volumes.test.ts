@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { type CleanupStack, runCommand } from "@repldock/service";
@@ -44,7 +44,12 @@ test("a new volume holds the seed with its modes, owned by the containers' user,
 	await Promise.all([volumes.create(id, seed, 50 * megabyte), volumes.create(id, seed, 50 * megabyte)]);
 	expect((await readdir(volumes.path(id))).sort()).toEqual(["-rf", "bin", "main.py"]);
 	expect(await stat(join(volumes.path(id), "bin/start"))).toMatchObject({ ...owner, mode: 0o100755 });
-	expect(await stat(volumes.path(id))).toMatchObject(owner);
+	expect(await stat(volumes.path(id))).toMatchObject({ ...owner, mode: 0o040700 });
+	expect(await lstat(join(volumes.path(id), "-rf"))).toMatchObject(owner);
+	for (const name of ["main.py", "bin", "bin/start"]) {
+		const [here, there] = await Promise.all([stat(join(volumes.path(id), name)), stat(join(seed, name))]);
+		expect(Math.abs(here.mtimeMs - there.mtimeMs)).toBeLessThan(2);
+	}
 	await writeFile(join(volumes.path(id), "main.py"), "print(2)\n");
 	await volumes.create(id, seed, 50 * megabyte);
 	expect(await readFile(join(volumes.path(id), "main.py"), "utf8")).toBe("print(2)\n");

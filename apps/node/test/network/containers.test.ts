@@ -40,6 +40,7 @@ beforeAll(async () => {
 			list: async () => [],
 			path,
 		} as unknown as Volumes,
+		homes: machine.homes,
 		image,
 		templatesDirectory: "/",
 		slots: 10,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type DesiredPlacement, openNetwork } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
 import { expect, onTestFinished, test } from "vitest";
-import type { ContainerStatus, Engine, Volumes } from "../../src/host.ts";
+import type { ContainerStatus, Engine, HomeOfContainer, Homes, VolumeInHome, Volumes } from "../../src/host.ts";
 import type { NetworkOfContainers } from "../../src/placements/containers.ts";
 import { createPlacements } from "../../src/placements/placements.ts";
 
@@ -33,16 +33,19 @@ function placement(change: Partial<DesiredPlacement> = {}): DesiredPlacement {
 	};
 }
 
-/** Placements on an engine and volumes in memory, whose calls a test holds up or lets fail. */
+/** Placements on an engine, homes and volumes in memory, whose calls a test holds up or lets fail. */
 async function rig() {
 	const directory = await mkdtemp(join(tmpdir(), "repldock-placements-"));
 	const containers = new Map<string, ContainerStatus>();
 	const volumes = new Set<string>();
+	/** What is mounted in each home. */
+	const homes = new Map<string, string | null>();
 	const before = {
 		list: async () => {},
 		create: async () => {},
 		start: async () => {},
 		attach: async () => {},
+		fill: async () => {},
 		adopt: async (): Promise<string[]> => [],
 		inspect: async () => {},
 		stop: async () => {},
@@ -69,7 +72,10 @@ async function rig() {
 			await before.list();
 			return listed;
 		},
-		async createContainer({ projectId, generation, slug }: { projectId: string; generation: number; slug: string }) {
+		async createContainer(
+			{ projectId, generation, slug }: { projectId: string; generation: number; slug: string },
+			home: HomeOfContainer,
+		) {
 			await before.create();
 			created += 1;
 			const id = `c${created}`;
@@ -80,6 +86,7 @@ async function rig() {
 				image: "",
 				outOfMemory: false,
 				state: "created" as const,
+				home: home.name,
 			};
 			containers.set(id, { id, projectId, generation, slug, ...more });
 			return { id };
@@ -134,6 +141,23 @@ async function rig() {
 				list: async () => [...volumes],
 				path: (id: string) => `/volumes/${id}`,
 			} as unknown as Volumes,
+			homes: {
+				async make() {
+					const name = `home${homes.size + 1}`;
+					homes.set(name, null);
+					return { name, path: `/homes/${name}` };
+				},
+				async fill(name: string, { volumePath, slug }: VolumeInHome) {
+					await before.fill();
+					if (!homes.has(name)) throw new Error("no such home");
+					homes.set(name, `${volumePath} as ${slug}`);
+				},
+				empty: async (name: string) => void homes.set(name, null),
+				remove: async (name: string) => void homes.delete(name),
+				async keepOnly(names: ReadonlySet<string>) {
+					for (const name of homes.keys()) if (!names.has(name)) homes.delete(name);
+				},
+			} satisfies Homes,
 			image: "image",
 			templatesDirectory: "/templates",
 			slots: 2,
@@ -150,7 +174,18 @@ async function rig() {
 		// A state file may just be written.
 		await rm(directory, { recursive: true, maxRetries: 10, retryDelay: 10 });
 	});
-	return { placements, makePlacements, containers, volumes, before, changes, attached, end, created: () => created };
+	return {
+		placements,
+		makePlacements,
+		containers,
+		volumes,
+		homes,
+		before,
+		changes,
+		attached,
+		end,
+		created: () => created,
+	};
 }
 
 /** A moment that a call waits in until the test opens it. */
@@ -507,4 +542,60 @@ test("an adopted container whose network cannot be had is ended", async () => {
 	next.close();
 	// It may be started anew, with all that belongs to a start.
 	expect(containers.has("c1")).toBe(false);
+});
+
+test("a container gets its volume when it runs and before anybody may use it, loses it at rest, and has a home no longer than it lives", async () => {
+	const { placements, homes, before, created } = await rig();
+	const held = hold();
+	before.fill = held.wait;
+	const applied = placements.apply([placement()]);
+	await held.reached;
+	expect(placements.running(projectId)).toBeUndefined();
+	expect([...homes.values()]).toEqual([null]);
+	held.open();
+	await applied;
+	expect(placements.running(projectId)).toBeDefined();
+	expect([...homes.values()]).toEqual([`/volumes/${projectId} as app`]);
+	await placements.stop(projectId);
+	expect([...homes.values()]).toEqual([null]);
+	await placements.ensureRunning(projectId);
+	expect([...homes.values()]).toEqual([`/volumes/${projectId} as app`]);
+	expect(created()).toBe(1);
+	await placements.apply([placement({ want: "stopped", wantVersion: 2 })]);
+	expect(homes.size).toBe(0);
+});
+
+test("a container that cannot have its volume does not run, and leaves neither home nor network", async () => {
+	const { placements, containers, homes, attached, before } = await rig();
+	before.fill = async () => {
+		throw new Error("mount failed");
+	};
+	await placements.apply([placement()]);
+	expect(placements.life(projectId)).toMatchObject({ state: "failed", problem: { code: "container_failed" } });
+	expect([containers.size, homes.size, attached.size]).toEqual([0, 0, 0]);
+	before.fill = async () => {};
+	before.create = async () => {
+		throw new Error("no space");
+	};
+	await expect(placements.ensureRunning(projectId)).rejects.toMatchObject({ code: "container_failed" });
+	expect([containers.size, homes.size]).toEqual([0, 0]);
+});
+
+test("a new agent gives running containers their volumes again, ends those that cannot have one, and clears away homes", async () => {
+	const { placements, makePlacements, homes, before, containers } = await rig();
+	await placements.apply([placement(), placement({ projectId: otherId })]);
+	for (const [name, mounted] of homes) if (mounted?.includes(projectId)) homes.set(name, null);
+	homes.set("left", "/volumes/gone");
+	const again = makePlacements();
+	await again.recover();
+	expect(again.running(projectId)).toBeDefined();
+	expect([...homes.values()].sort()).toEqual([`/volumes/${otherId} as app`, `/volumes/${projectId} as app`].sort());
+	before.fill = async () => {
+		throw new Error("the container does not see it");
+	};
+	const third = makePlacements();
+	await third.recover();
+	expect([containers.size, homes.size]).toEqual([0, 0]);
+	expect(third.life(projectId).state).toBe("stopped");
+	for (const one of [again, third]) one.close();
 });

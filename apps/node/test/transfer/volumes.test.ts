@@ -13,7 +13,7 @@ import { settleStagings } from "../../src/host/files/staging-moves.ts";
 import { walkTree } from "../../src/host/files/walk.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "../../src/host/volume-mount.ts";
 import { createVolumes } from "../../src/host/volumes.ts";
-import type { Engine } from "../../src/host.ts";
+import type { Engine, Homes } from "../../src/host.ts";
 import type { NetworkOfContainers } from "../../src/placements/containers.ts";
 import { createPlacements } from "../../src/placements/placements.ts";
 import { createExports } from "../../src/transfer/exports.ts";
@@ -156,6 +156,7 @@ test("rescue mode: files of a project whose container does not start are read, c
 	const placements = createPlacements({
 		engine,
 		volumes,
+		homes: { make: async () => ({ name: "", path: "" }), remove: async () => {} } as unknown as Homes,
 		image: "missing",
 		templatesDirectory: templates,
 		slots: 10,
