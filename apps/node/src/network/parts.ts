@@ -76,6 +76,8 @@ export type RefusalReason =
 	| "udp"
 	| "port"
 	| "private-address"
+	/** The site's own addresses and its database's. */
+	| "site"
 	| "node"
 	| "neighbour"
 	| "spoofed"
