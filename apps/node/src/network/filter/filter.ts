@@ -11,7 +11,7 @@ import {
 import { mendForwarding } from "../../host/network.ts";
 import { type FilterOptions, filterScript, removeScript } from "../../host/network-filter.ts";
 import { refusalReasons, refusalSet } from "../../host/network-refusals.ts";
-import { appliesLines, applyLines, applyScript, ensureTables, listTables, wantedBase } from "../../host/nft.ts";
+import { applyLines, applyScript, changesTables, ensureTables, listTables, wantedBase } from "../../host/nft.ts";
 import type { Member, NetworkPart, RefusalReason } from "../parts.ts";
 import { elementsOf, markOf, siteElement } from "./elements.ts";
 
@@ -159,16 +159,16 @@ export function createFilter(options: FilterOptions & { log: Logger }): Filter {
 			}),
 
 		concerns({ from, line }) {
-			if (from !== "filter") return null;
-			if (line === "") return "gone";
+			if (from !== "filter") return false;
+			if (line === "") return true;
 			const end = /^# new generation \d+ by process (\d+)/.exec(line);
 			if (!end) {
 				isTold ||= line.split(" ").includes(table);
-				return null;
+				return false;
 			}
 			const wasTold = isTold;
 			isTold = false;
-			return wasTold && !appliesLines(Number(end[1])) ? "gone" : null;
+			return wasTold && !changesTables(Number(end[1]));
 		},
 
 		async release() {

@@ -2,6 +2,7 @@ import { CommandError } from "@repldock/service";
 import { readReceived } from "../../host/cables.ts";
 import { ensureShapingDevices, removeShapingDevices } from "../../host/shaping-devices.ts";
 import {
+	changesTraffic,
 	changeTraffic,
 	changeTrafficAtOnce,
 	type HtbClass,
@@ -159,6 +160,8 @@ export function createShaping(options: ShapingOptions): Shaping {
 		}
 	}
 
+	const isCable = (name: string) => groups.placed().some(({ member }) => member.interfaceName === name);
+
 	return {
 		name: "shaping",
 
@@ -227,10 +230,7 @@ export function createShaping(options: ShapingOptions): Shaping {
 			return mend();
 		},
 
-		concerns: ({ from, line }) => {
-			if (from === "filter") return null;
-			return line === "" ? "gone" : concernsShaping(line, options, groups.placed());
-		},
+		concerns: (news) => concernsShaping(news, options, isCable, changesTraffic),
 
 		async release() {
 			await removeShapingDevices([device, strayDevice]);
