@@ -60,6 +60,7 @@ beforeAll(async () => {
 afterAll(() => cleanup.run(), 60_000);
 
 beforeEach(async () => {
+	await filter.refuseSite([]);
 	await filter.attach({ ...first, policy: openNetwork });
 	await filter.attach({ ...second, policy: openNetwork });
 });
@@ -158,6 +159,7 @@ test("the site's addresses are refused as soon as they are known, also over open
 	await filter.open({ ...second, policy: allowList }, [{ address: host, seconds: 60 }]);
 	expect(await connectFrom(second, host, 80)).toBe(refusedTcp);
 	expect(await refused(second)).toMatchObject({ site: 1 });
+	await filter.attach({ ...second, policy: openNetwork });
 	// A repair keeps it, and puts it back.
 	expect(await filter.repair([first, second])).toEqual([]);
 	const { table } = machine.networkOptions;

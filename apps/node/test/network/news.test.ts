@@ -99,6 +99,14 @@ test("whatever is taken from the kernel is put back at its news", async () => {
 	const { device, strayDevice } = cables.options;
 	const [first, other] = all as [Cable, Cable];
 	const address = first.address;
+	await filter.refuseSite(["198.51.100.9", "198.51.100.8"]);
+	await filter.refuseSite(["198.51.100.8", "198.51.100.7"]);
+	const site = async () => {
+		const listed = await runCommand("nft", ["list", "set", "inet", table, "site"]);
+		return [...listed.matchAll(/198\.51\.100\.\d/g)].map(String).sort();
+	};
+	expect(await site()).toEqual(["198.51.100.7", "198.51.100.8"]);
+	expect(await network.repair()).toEqual([]);
 	const harm: string[][] = [
 		["tc", "qdisc", "del", "dev", other.interfaceName, "ingress"],
 		["tc", "filter", "del", "dev", other.interfaceName, "ingress", "pref", "1"],
@@ -111,6 +119,8 @@ test("whatever is taken from the kernel is put back at its news", async () => {
 		["ip", "link", "delete", "dev", device],
 		["ip", "link", "set", "dev", strayDevice, "down"],
 		["nft", "delete", "element", "inet", table, "modes", `{ ${address} }`],
+		["nft", "delete", "element", "inet", table, "site", "{ 198.51.100.7 }"],
+		["nft", "add", "element", "inet", table, "site", "{ 198.51.100.9 }"],
 		["nft", "flush", "chain", "inet", table, "transport"],
 		["nft", "insert", "rule", "inet", table, "forward", "accept"],
 		["nft", "delete", "table", "inet", table],
@@ -124,6 +134,7 @@ test("whatever is taken from the kernel is put back at its news", async () => {
 		// Far below the time after which it would be found anyhow; the machine may be busy.
 		expect(performance.now() - startedAtMs).toBeLessThan(10_000);
 		expect(await network.repair(), words.join(" ")).toEqual([]);
+		expect(await site(), words.join(" ")).toEqual(["198.51.100.7", "198.51.100.8"]);
 	}
 }, 120_000);
 
