@@ -23,7 +23,7 @@ export const egressOptions = {
 		fallback: "",
 		parse: parseNetworks,
 		description:
-			"IPv4 networks or addresses that containers never reach, with commas between them: those of the site, the database and whatever else of yours is on the public internet. All private ranges are refused already.",
+			"IPv4 networks or addresses that containers never reach, with commas between them: whatever of yours is on the public internet. All private ranges are refused already, and so are the addresses of the site and its database (REPLDOCK_EGRESS_SITE).",
 	},
 	egressNetworksAllowed: {
 		variable: "REPLDOCK_EGRESS_NETWORKS_ALLOWED",
@@ -31,6 +31,13 @@ export const egressOptions = {
 		parse: parseNetworks,
 		description:
 			"IPv4 networks that containers reach although they are private, with commas between them, for example a package mirror of your own.",
+	},
+	egressSite: {
+		variable: "REPLDOCK_EGRESS_SITE",
+		fallback: "refused",
+		parse: parse.oneOf("refused", "as-others"),
+		description:
+			"Whether containers are kept from all addresses of the site and of its database, which the node finds out by itself, even where REPLDOCK_EGRESS_NETWORKS_ALLOWED names them. `as-others` for a site behind a content network whose addresses it shares with strangers.",
 	},
 	egressConnections: {
 		variable: "REPLDOCK_EGRESS_CONNECTIONS",

@@ -318,6 +318,7 @@ export function nodePaths(config: NodeConfig) {
 		desired: join(data, "desired.json"),
 		welcome: join(data, "welcome.json"),
 		certificates: join(data, "certificates"),
+		siteAddresses: join(data, "site-addresses.json"),
 		clusterRoutes: join(data, "cluster-routes.json"),
 		holderControl: join(run, "holder-control.sock"),
 		image: `repldock/toolchain:${config.toolchainHash.slice(0, 32)}`,

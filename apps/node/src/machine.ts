@@ -26,6 +26,7 @@ import { createContainerNetwork } from "./network/network.ts";
 import type { ShapingOptions } from "./network/shaping/objects.ts";
 import { removeShaping } from "./network/shaping/remove.ts";
 import { createShaping } from "./network/shaping/shaping.ts";
+import { openSiteAddresses } from "./network/site-addresses.ts";
 import { readSubnet, rememberSubnet } from "./subnet-file.ts";
 import { planEdgeTls } from "./tls.ts";
 
@@ -179,7 +180,12 @@ export async function openContainerNetwork(config: NodeConfig, paths: NodePaths,
 	const shaping = config.shaping === "on" ? createShaping(await shapingOptions(config, paths, subnet)) : null;
 	// Containers may run on that an agent with another configuration started.
 	if (!shaping) await removeShaping(paths.bridge, { device: paths.shapingDevice, strayDevice: paths.strayDevice });
+	const { siteUrl, egressSite } = config;
+	const site =
+		egressSite === "refused" ? await openSiteAddresses({ file: paths.siteAddresses, siteUrl, log }) : undefined;
 	const filter = await startNodeFilter({ ...(await networkOptions(config, paths, subnet)), log });
+	site?.onChange((addresses) => void filter.refuseSite(addresses));
+	if (site) await filter.refuseSite(site.present());
 	const network = createContainerNetwork({
 		// What is let out is shaped already.
 		parts: shaping ? [shaping, filter] : [filter],
@@ -194,7 +200,10 @@ export async function openContainerNetwork(config: NodeConfig, paths: NodePaths,
 		refusals: filter.refusals,
 		nameOf: filter.nameOf,
 		nameUse: filter.nameUse,
+		/** What the site says of where it and its database are. */
+		siteIsAt: (addresses: readonly string[]) => site?.told(addresses),
 		async close() {
+			await site?.close();
 			await network.close();
 			await filter.close();
 		},

@@ -368,6 +368,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 			checkpoints.reports.tellAgain();
 			routes.setHopSecret(latest.edgeSecret);
 			traffic.siteConnected();
+			network.siteIsAt(latest.siteAddresses);
 			void writeWelcome(paths.welcome, latest).catch(reportTo(log, "the site's welcome was not kept"));
 		},
 		onCheckpointsRecorded: (recorded, orphaned) => checkpoints.reports.recorded(recorded, orphaned),

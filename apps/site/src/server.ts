@@ -10,10 +10,11 @@ import { appsAddress, databaseAddress, type SiteConfig, siteOptions } from "./co
 import { createControl } from "./control/control.ts";
 import { createNodeCheckpoints } from "./control/node-checkpoints.ts";
 import { createNodeVisits } from "./control/node-visits.ts";
+import { followSiteAddresses } from "./control/site-addresses.ts";
 import { checkDueDomains, type DomainChecks } from "./dns/check-domain.ts";
 import { createResolver, type Resolver } from "./dns/resolver.ts";
 import { rebuildFrom } from "./rebuild-index.ts";
-import { type Database, openDatabase } from "./store/database.ts";
+import { type Database, databaseHost, openDatabase } from "./store/database.ts";
 import { tidy } from "./store/janitor.ts";
 import { migrate } from "./store/migrate.ts";
 import { createOperatorLink } from "./store/operator-links.ts";
@@ -110,6 +111,13 @@ export async function startSite(
 		const distDirectory = config.distDirectory ?? join(import.meta.dirname, "../dist");
 		const pages = await createPages({ database, auth, apps, siteUrl, log, distDirectory });
 
+		const addresses = followSiteAddresses({
+			hosts: [new URL(siteUrl).hostname, databaseHost(databaseAddress(config))],
+			log,
+		});
+		cleanup.push("addresses", () => addresses.close());
+		// A node's first container may come with the first welcome.
+		await addresses.first;
 		const control = createControl({
 			database,
 			databaseAddress: databaseAddress(config),
@@ -117,10 +125,12 @@ export async function startSite(
 			ticketKeys: [ticketSigner.publicKey],
 			siteOrigins: [new URL(siteUrl).origin],
 			edgeSecret: secrets.edgeSecret,
+			siteAddresses: addresses.present,
 			runningPerUser: config.runningPerUser,
 			deliverAlerts: config.alertWebhook !== undefined,
 			log,
 		});
+		addresses.onChange(control.addressesChanged);
 		const visits = createVisits({ database, auth, ticketSigner, apps });
 		const nodeCheckpoints = createNodeCheckpoints({ database, nodeToken: secrets.nodeToken, log });
 		const nodeQuestions = {

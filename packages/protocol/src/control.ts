@@ -103,6 +103,9 @@ export const NodeToSite = z.discriminatedUnion("type", [
 ]);
 export type NodeToSite = z.input<typeof NodeToSite>;
 
+/** More addresses than that of the site and its database are not told. */
+export const mostSiteAddresses = 64;
+
 export const SiteToNode = z.discriminatedUnion("type", [
 	z.object({
 		type: z.literal("welcome"),
@@ -112,6 +115,8 @@ export const SiteToNode = z.discriminatedUnion("type", [
 		siteOrigins: z.array(z.string()),
 		/** What the cluster's edges prove themselves to each other with. */
 		edgeSecret: z.string().min(32),
+		/** IPv4 addresses of the site and its database, which containers must not reach; said anew when they change. */
+		siteAddresses: z.array(z.ipv4()).max(mostSiteAddresses).default([]),
 	}),
 	/** The full set of this node's placements; what is not in it is not this node's. */
 	z.object({ type: z.literal("desired"), placements: z.array(DesiredPlacement) }),

@@ -25,6 +25,8 @@ export function runCommand(
 		timeoutMs?: number;
 		environment?: Record<string, string | undefined>;
 		directory?: string;
+		/** Told the program's process id, as soon as it runs and before it does anything. */
+		started?: (pid: number | undefined) => void;
 	} = {},
 ): Promise<string> {
 	return new Promise((resolve, reject) => {
@@ -43,6 +45,7 @@ export function runCommand(
 				reject(new CommandError([program, ...commandArguments].join(" "), exitCode, stderr || error.message, error));
 			},
 		);
+		options.started?.(child.pid);
 		// A program that ends before it read its input breaks the pipe; its exit code tells the story.
 		child.stdin?.on("error", () => undefined);
 		child.stdin?.end(options.input ?? "");

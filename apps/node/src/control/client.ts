@@ -18,6 +18,8 @@ export interface Welcome {
 	ticketKeys: TicketKey[];
 	siteOrigins: string[];
 	edgeSecret: string;
+	/** IPv4 addresses that containers must not reach. */
+	siteAddresses: string[];
 }
 
 export interface ControlClientOptions {

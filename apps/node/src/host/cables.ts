@@ -51,7 +51,8 @@ async function askInside(pid: number): Promise<number> {
 	return index;
 }
 
-function interfaceName(index: number): string | undefined {
+/** @returns undefined when there is no such interface. */
+export function interfaceName(index: number): string | undefined {
 	const buffer = Buffer.alloc(nameBytes);
 	if (nameOfIndex(index, buffer) === null) return undefined;
 	return buffer.toString("latin1", 0, buffer.indexOf(0));

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import type { OwnProcesses } from "./own-processes.ts";
 
 /** A program that carries out lines for as long as the agent lives, because starting it costs more than what it does. */
 export interface Conversation {
@@ -23,6 +24,8 @@ export interface ConversationOptions {
 	arguments: readonly string[];
 	/** What the program prints, last of all, when it is told this word, which it does not know. */
 	complaint(word: string): RegExp;
+	/** Where its processes are noted. */
+	processes?: OwnProcesses;
 	answerWithinMs?: number;
 	/** A program is replaced after so many answers: what it remembers of each does not add up. */
 	mostAnswers?: number;
@@ -62,12 +65,16 @@ export function createConversation(options: ConversationOptions): Conversation {
 			env: { ...process.env, LC_ALL: "C", HOME: "/dev/null" },
 		});
 		const fresh: Partner = { process: child, printed: "", answers: 0, listener: undefined };
+		options.processes?.started(child.pid);
 		const leave = (cause?: Error) => {
 			if (partner === fresh) partner = undefined;
 			fresh.listener?.ended(new ConversationError(`${program} ended in the midst of its work`, { cause }));
 		};
 		child.once("error", leave);
-		child.once("exit", () => leave());
+		child.once("exit", () => {
+			options.processes?.ended(child.pid);
+			leave();
+		});
 		child.stdin?.on("error", leave);
 		child.stdout?.setEncoding("utf8").on("data", (part: string) => {
 			fresh.printed += part;

@@ -8,10 +8,10 @@ export interface Element {
 	value: string | null;
 }
 
-/** Filled for the members; the others are constant or filled by packets and names. */
-const memberSets = {
+/** Filled by the agent, for the members all but one; the others are constant or filled by packets and names. */
+const filledSets = {
 	bridge: ["cables", "ports", "addresses"],
-	inet: ["modes", "marks", "current", "asks"],
+	inet: ["modes", "marks", "current", "asks", "site"],
 } as const;
 
 /** One line of a set of elements, to tell them apart. */
@@ -37,7 +37,7 @@ const Listing = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) 
 export interface TableState {
 	/** Chains, rules and sets without what changes by itself: elements, handles, counters. */
 	base: string;
-	/** Of the members' sets. */
+	/** Of the sets that the agent fills. */
 	elements: Element[];
 	/** Packets by the counting set's name and the element. */
 	counted: Map<string, Map<string, number>>;
@@ -50,11 +50,11 @@ export function readTables(json: string): TableState {
 	for (const item of Listing.parse(JSON.parse(json)).nftables) {
 		if ("metainfo" in item) continue;
 		const set = SetBody.safeParse(item.set ?? item.map).data;
-		const isConstant = set && !isMemberSet(set.family, set.name) && !isFilledByPackets(set.name);
+		const isConstant = set && !isFilledSet(set.family, set.name) && !isFilledByPackets(set.name);
 		base.push(JSON.stringify(item, (key, value) => (isVolatile(key, isConstant === true) ? undefined : value)));
 		if (!set) continue;
 		const { family, name } = set;
-		if (isMemberSet(family, name)) for (const each of set.elem ?? []) elements.push(readElement(family, name, each));
+		if (isFilledSet(family, name)) for (const each of set.elem ?? []) elements.push(readElement(family, name, each));
 		else if (name.startsWith("refused_") && !isConstantSet(name)) counted.set(name, readCounted(set.elem ?? []));
 	}
 	return { base: base.join("\n"), elements, counted };
@@ -63,8 +63,8 @@ export function readTables(json: string): TableState {
 const constantSets = ["refused_networks", "forbidden_networks", "allowed_networks", "refused_ports"];
 const isConstantSet = (name: string) => constantSets.includes(name);
 const isFilledByPackets = (name: string) => !isConstantSet(name);
-const isMemberSet = (family: "inet" | "bridge", name: string) =>
-	(memberSets[family] as readonly string[]).includes(name);
+const isFilledSet = (family: "inet" | "bridge", name: string) =>
+	(filledSets[family] as readonly string[]).includes(name);
 
 function isVolatile(key: string, isConstant: boolean): boolean {
 	return ["handle", "packets", "bytes"].includes(key) || (key === "elem" && !isConstant);

@@ -63,6 +63,7 @@ const notPublic = [
 /** Room for the addresses that allow-lists open, all members' together. */
 const openedSize = 262_144;
 const membersSize = 65_536;
+const siteSize = 1_024;
 
 /**
  * The whole packet filter of a node without its members, as one script, which `nft -f` applies at once or not at all.
@@ -93,7 +94,7 @@ ${inputChain(options)}
 		ip saddr != ${subnet} counter drop
 		oifname "${bridge}" goto refuse_neighbour
 		ct state invalid counter drop
-${egress === "open" ? "\t\tip saddr . ct mark @current accept\n\t\tct state related accept\n\t\tgoto decide" : "\t\tgoto refuse_closed"}
+${egress === "open" ? "\t\tip daddr @site goto decide\n\t\tip saddr . ct mark @current accept\n\t\tct state related accept\n\t\tgoto decide" : "\t\tgoto refuse_closed"}
 	}
 	chain postrouting {
 		type nat hook postrouting priority srcnat - 10; policy accept;
@@ -152,6 +153,9 @@ function memberSets({ rules }: FilterOptions): string {
 	set asks {
 		type ipv4_addr; size ${membersSize};
 	}
+	set site {
+		type ipv4_addr; size ${siteSize};
+	}
 	map marks {
 		type ipv4_addr : mark; size ${membersSize};
 	}
@@ -189,7 +193,8 @@ const minimal = (list: readonly string[]) => [...new Set(list)];
 
 /**
  * A packet carries its member's mark while the rules look at it. The connection keeps the mark under which it was let
- * out; after a change of policy the member has another one, and each of its connections is judged anew.
+ * out; after a change of policy the member has another one, and each of its connections is judged anew. So is whatever goes
+ * to the site, whose addresses may have become known after the connection was made.
  */
 function policyChains({ rules }: FilterOptions): string {
 	return `
@@ -207,6 +212,7 @@ function policyChains({ rules }: FilterOptions): string {
 		goto refuse_not_allowed
 	}
 	chain open {
+		ip daddr @site goto refuse_site
 		ip daddr @forbidden_networks goto refuse_private_address
 		ip daddr @allowed_networks goto transport
 		ip daddr @refused_networks goto refuse_private_address

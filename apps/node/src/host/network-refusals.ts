@@ -3,7 +3,18 @@
  * elements are made by the first packet. The words are those of RefusalReason in network/parts.ts.
  */
 export const refusalReasons = {
-	inet: ["closed", "not-allowed", "udp", "port", "private-address", "node", "neighbour", "connections", "questions"],
+	inet: [
+		"closed",
+		"not-allowed",
+		"udp",
+		"port",
+		"private-address",
+		"site",
+		"node",
+		"neighbour",
+		"connections",
+		"questions",
+	],
 	/** Counted by cable, since the sender's address may be a lie. */
 	bridge: ["spoofed", "ipv6"],
 } as const;

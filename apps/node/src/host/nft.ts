@@ -4,14 +4,18 @@ import { join } from "node:path";
 import { CommandError, runCommand } from "@repldock/service";
 import { ConversationError, createConversation } from "./conversation.ts";
 import { readTables } from "./filter-tables.ts";
+import { createOwnProcesses } from "./own-processes.ts";
 
 /** Applies a script at once or not at all. @throws CommandError when the kernel refuses it. */
 export async function applyScript(script: string): Promise<void> {
-	await runCommand("nft", ["-f", "-"], { input: script });
+	await processes.during((started) => runCommand("nft", ["-f", "-"], { input: script, started }));
 }
+
+const processes = createOwnProcesses();
 
 const conversation = createConversation({
 	program: "nft",
+	processes,
 	arguments: ["--interactive"],
 	complaint: (word) => new RegExp(`Error: .*\\n${word}\\n *\\^+\\n`),
 });
@@ -35,8 +39,8 @@ export async function applyLines(lines: readonly string[]): Promise<void> {
 	if (printed.trim() !== "") throw new CommandError("nft --interactive", null, printed, undefined);
 }
 
-/** Whether this is the process by which `applyLines` works. */
-export const appliesLines = (pid: number): boolean => conversation.pid() === pid;
+/** Whether the tables are changed by this process. */
+export const changesTables = processes.has;
 
 /** Both tables of this name as JSON. @returns null when one of them is missing. */
 export async function listTables(table: string): Promise<string | null> {

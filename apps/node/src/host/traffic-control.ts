@@ -1,6 +1,7 @@
 import { CommandError, runCommand } from "@repldock/service";
 import { z } from "zod";
 import { ConversationError, createConversation } from "./conversation.ts";
+import { createOwnProcesses } from "./own-processes.ts";
 
 /**
  * The kernel's traffic control by `tc -batch`: one process for any number of changes. Classes are read as text, for
@@ -54,12 +55,18 @@ export interface HtbClass {
 
 /** Makes changes in turn and stops at the first that fails. @returns what lines with `show` printed. */
 export function changeTraffic(lines: readonly string[]): Promise<string> {
-	return runCommand("tc", ["-statistics", "-batch", "-"], { input: `${lines.join("\n")}\n` });
+	const input = `${lines.join("\n")}\n`;
+	return processes.during((started) => runCommand("tc", ["-statistics", "-batch", "-"], { input, started }));
 }
+
+const processes = createOwnProcesses();
+/** Whether traffic control is changed by this process. */
+export const changesTraffic = processes.has;
 
 const failure = /^Command failed /m;
 const conversation = createConversation({
 	program: "tc",
+	processes,
 	arguments: ["-statistics", "-force", "-batch", "-"],
 	complaint: (word) => new RegExp(`Object "${word}" is unknown.*\\nCommand failed .*\\n`),
 });

@@ -75,9 +75,6 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 		return result;
 	}
 
-	/** As `inTurn`; the kernel is about to tell of it. */
-	const change = <T>(work: () => Promise<T>): Promise<T> => inTurn(() => work().finally(repairing.changed));
-
 	async function toMember(container: ConnectedContainer, placement: DesiredPlacement): Promise<Member> {
 		const { containerId, address, hardwareAddress, pid } = container;
 		return {
@@ -132,7 +129,6 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 			tellOf(part.name, mended);
 			return mended;
 		});
-		if (sentences.length > 0) repairing.changed();
 		for (const result of results) if (result.status === "rejected") throw result.reason;
 		return sentences;
 	}
@@ -146,7 +142,7 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 
 	const repairing = createRepairs({
 		repair: () => inTurn(repairNow),
-		concerns: (news) => parts.map((part) => part.concerns(news)),
+		concerns: (news) => parts.map((part) => part.concerns(news)).includes(true),
 		...(options.follow ? { follow: options.follow } : {}),
 		...(options.repairEveryMs === undefined ? {} : { everyMs: options.repairEveryMs }),
 		log,
@@ -154,7 +150,7 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 
 	return {
 		attach: (container, placement) =>
-			change(async () => {
+			inTurn(async () => {
 				const member = await toMember(container, placement);
 				await makeRoom(member);
 				members.set(member.projectId, member);
@@ -167,7 +163,7 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 			}),
 
 		adopt: (containers) =>
-			change(async () => {
+			inTurn(async () => {
 				const failed: string[] = [];
 				for (const { container, placement } of containers) {
 					try {
@@ -182,7 +178,7 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 			}),
 
 		policyChanged: ({ projectId, network }) =>
-			change(async () => {
+			inTurn(async () => {
 				const member = members.get(projectId);
 				if (!member || JSON.stringify(member.policy) === JSON.stringify(network)) return;
 				const changed = { ...member, policy: network };
@@ -195,7 +191,7 @@ export function createContainerNetwork(options: ContainerNetworkOptions): Contai
 		},
 
 		detach: (projectId) =>
-			change(async () => {
+			inTurn(async () => {
 				const member = members.get(projectId);
 				if (member) await takeAway(member);
 			}),

@@ -32,11 +32,8 @@ export interface NetworkPart {
 	detach(member: Member): Promise<void>;
 	/** Compares the kernel with what it should hold and mends the differences alone. @returns a sentence for each. */
 	repair(members: readonly Member[]): Promise<string[]>;
-	/**
-	 * What the kernel's news mean for this part: `gone` when something that is to be there was taken away, or may have
-	 * been; `changed` when something was made or changed, be it by the part itself.
-	 */
-	concerns(news: KernelNews): "gone" | "changed" | null;
+	/** Whether somebody else has changed what is this part's, or may have. To be told all news, in their order. */
+	concerns(news: KernelNews): boolean;
 	/** Removes all that this part made. */
 	release(): Promise<void>;
 }
@@ -76,6 +73,8 @@ export type RefusalReason =
 	| "udp"
 	| "port"
 	| "private-address"
+	/** The site's own addresses and its database's. */
+	| "site"
 	| "node"
 	| "neighbour"
 	| "spoofed"

@@ -4,8 +4,6 @@ import type { KernelNews } from "../host/kernel-news.ts";
 /** When the network is looked at, beside when somebody asks: at news of the kernel, and from time to time. */
 export interface Repairs {
 	begin(): void;
-	/** This agent has just changed the network itself. */
-	changed(): void;
 	/** No look begins after it. */
 	end(): Promise<void>;
 }
@@ -13,8 +11,8 @@ export interface Repairs {
 export interface RepairsOptions {
 	/** Looks, mends, and tells the differences. */
 	repair(): Promise<string[]>;
-	/** What the news mean for each part. */
-	concerns(news: KernelNews): ("gone" | "changed" | null)[];
+	/** Whether the news are of a change that is not the agent's own. */
+	concerns(news: KernelNews): boolean;
 	follow?(onNews: (news: KernelNews) => void): () => Promise<void>;
 	everyMs?: number;
 	log: Logger;
@@ -25,15 +23,12 @@ const defaultEveryMs = 30_000;
 const firstWaitMs = 50;
 /** After a look nothing happens for ten times as long as it took, but no longer than this. */
 const mostRestMs = 1_000;
-/** The news of our own changes reach us within this time; in it, only what was taken away is believed to be others' doing. */
-const ownNewsMs = 1_000;
 
 export function createRepairs(options: RepairsOptions): Repairs {
 	const { repair, concerns, follow, log, everyMs = defaultEveryMs } = options;
 	let interval: NodeJS.Timeout | undefined;
 	let soon: NodeJS.Timeout | undefined;
 	let unfollow: (() => Promise<void>) | undefined;
-	let changedAtMs = Number.NEGATIVE_INFINITY;
 	let restUntilMs = Number.NEGATIVE_INFINITY;
 	let isOver = false;
 	/** How often in a row the same was mended: then mending does not help, or somebody does not let be. */
@@ -69,19 +64,13 @@ export function createRepairs(options: RepairsOptions): Repairs {
 	}
 
 	function hear(news: KernelNews) {
-		const meanings = concerns(news);
-		const isOwn = performance.now() - changedAtMs < ownNewsMs;
-		if (!meanings.includes("gone") && (isOwn || !meanings.includes("changed"))) return;
-		lookSoon();
+		if (concerns(news)) lookSoon();
 	}
 
 	return {
 		begin() {
 			interval ??= setInterval(() => void look(), everyMs);
 			unfollow ??= follow?.(hear);
-		},
-		changed() {
-			changedAtMs = performance.now();
 		},
 		async end() {
 			isOver = true;

@@ -24,6 +24,8 @@ const third = randomBytes(1)[0] ?? 0;
 /** The "internet": public as far as the node knows, since its operator allows it. */
 const host = `198.18.${third}.10`;
 const forbidden = `198.18.${third}.20`;
+/** On the same network as `host`, and nothing of the site's. */
+const neighbourHost = `198.18.${third}.11`;
 const privateHost = `198.19.${third}.10`;
 const near = `198.18.${third}.1`;
 const allowList: NetworkPolicy = { ...openNetwork, mode: "allow-list", allowedDomains: ["example.org"] };
@@ -32,7 +34,7 @@ const closed: NetworkPolicy = { ...openNetwork, mode: "closed" };
 beforeAll(async () => {
 	machine = await startMachine();
 	cleanup.push("machine", () => machine.release());
-	outside = await startOutside([host, forbidden, privateHost], near, log);
+	outside = await startOutside([host, neighbourHost, forbidden, privateHost], near, log);
 	cleanup.push("outside", () => outside.release());
 	await outside.listen(80, 22, 443, 8443);
 	const options = {
@@ -58,6 +60,7 @@ beforeAll(async () => {
 afterAll(() => cleanup.run(), 60_000);
 
 beforeEach(async () => {
+	await filter.refuseSite([]);
 	await filter.attach({ ...first, policy: openNetwork });
 	await filter.attach({ ...second, policy: openNetwork });
 });
@@ -138,6 +141,40 @@ test("another container's address, another hardware address and IPv6 are stopped
 	expect(await connectFrom(first, host, 80)).toBe(`reached by ${near}\n`);
 });
 
+test("the site's addresses are refused as soon as they are known, also over open connections and although they are allowed", async () => {
+	const before = await refused(first);
+	const { talk, close } = await startTalker();
+	expect(await talk()).toBe("echoed");
+	await filter.refuseSite([host, "11.12.13.14"]);
+	expect(await talk()).toBe("cut");
+	close();
+	for (const port of [80, 443, 9]) expect(await connectFrom(first, host, port)).toBe(refusedTcp);
+	expect(await perl(first, sender, host, "53")).toMatch(/^refused: /);
+	expect(await connectFrom(first, neighbourHost, 80)).toBe(`reached by ${near}\n`);
+	const now = await refused(first);
+	expect((now.site ?? 0) - (before.site ?? 0)).toBeGreaterThanOrEqual(5);
+	expect(now["private-address"]).toBe(before["private-address"]);
+	// Names of an allow-list open no way to it either.
+	await filter.attach({ ...second, policy: allowList });
+	await filter.open({ ...second, policy: allowList }, [{ address: host, seconds: 60 }]);
+	expect(await connectFrom(second, host, 80)).toBe(refusedTcp);
+	expect(await refused(second)).toMatchObject({ site: 1 });
+	await filter.attach({ ...second, policy: openNetwork });
+	// A repair keeps it, and puts it back.
+	expect(await filter.repair([first, second])).toEqual([]);
+	const { table } = machine.networkOptions;
+	await runCommand("nft", ["delete", "element", "inet", table, "site", `{ ${host} }`]);
+	expect(await connectFrom(first, host, 80)).toBe(`reached by ${near}\n`);
+	expect(await filter.repair([first, second])).toEqual([`The packet filter lacked inet site ${host}.`]);
+	expect(await connectFrom(first, host, 80)).toBe(refusedTcp);
+	await runCommand("nft", ["delete", "table", "inet", table]);
+	await filter.repair([first, second]);
+	expect(await connectFrom(first, host, 80)).toBe(refusedTcp);
+	await filter.refuseSite([]);
+	expect(await connectFrom(first, host, 80)).toBe(`reached by ${near}\n`);
+	expect(await filter.repair([first, second])).toEqual([]);
+});
+
 test("a closed container reaches nothing and still answers the node", async () => {
 	await filter.attach({ ...first, policy: closed });
 	expect(await connectFrom(first, host, 80)).toBe(refusedTcp);
@@ -150,10 +187,11 @@ test("a closed container reaches nothing and still answers the node", async () =
 	expect(await connectFrom(first, host, 80)).toBe(refusedTcp);
 });
 
-test("an open connection is cut when the mode no longer allows it, and goes on when it does", async () => {
+/** A connection of the first member to `host` that stays open. */
+async function startTalker() {
 	const talker = `use Socket; $| = 1; socket(S, PF_INET, SOCK_STREAM, 0); connect(S, sockaddr_in(80, inet_aton("${host}")));
-		sysread(S, $_, 99); print "open\\n"; $SIG{ALRM} = sub { print "kept\\n"; exit }; alarm 60;
-		while (<STDIN>) { syswrite(S, "x") or do { print "cut\\n"; exit }; sysread(S, $_, 9) or do { print "cut\\n"; exit }; print "echoed\\n" }`;
+		sysread(S, $_, 99); print "open\n"; $SIG{ALRM} = sub { print "kept\n"; exit }; alarm 60;
+		while (<STDIN>) { syswrite(S, "x") or do { print "cut\n"; exit }; sysread(S, $_, 9) or do { print "cut\n"; exit }; print "echoed\n" }`;
 	const { execId } = await machine.engine.createExec(first.containerId, {
 		command: ["perl", "-e", talker],
 		environment: {},
@@ -163,23 +201,36 @@ test("an open connection is cut when the mode no longer allows it, and goes on w
 	const stream = await machine.engine.startExec(execId, true);
 	let heard = "";
 	stream.output.on("data", (part) => (heard += String(part)));
-	const say = async (word: string) => {
-		while (!heard.includes(word)) await once(stream.output, "data");
-		heard = "";
+	const hear = async () => {
+		for (;;) {
+			const word = /open|echoed|cut|kept/.exec(heard)?.[0];
+			heard = "";
+			if (word) return word;
+			await once(stream.output, "data");
+		}
 	};
-	await say("open");
-	stream.input.write("\n");
-	await say("echoed");
+	expect(await hear()).toBe("open");
+	return {
+		/** One round trip. @returns `echoed` or `cut`. */
+		async talk() {
+			stream.input.write("\n");
+			return hear();
+		},
+		close: () => stream.close(),
+	};
+}
+
+test("an open connection is cut when the mode no longer allows it, and goes on when it does", async () => {
+	const { talk, close } = await startTalker();
+	expect(await talk()).toBe("echoed");
 	const allowList = { ...openNetwork, mode: "allow-list" as const, allowedDomains: ["www.example.com"] };
 	// Its address is open under the new policy too, so it lives through the change.
 	await filter.attach({ ...first, policy: allowList });
 	await filter.open({ ...first, policy: allowList }, [{ address: host, seconds: 60 }]);
-	stream.input.write("\n");
-	await say("echoed");
+	expect(await talk()).toBe("echoed");
 	await filter.attach({ ...first, policy: closed });
-	stream.input.write("\n");
-	await say("cut");
-	stream.close();
+	expect(await talk()).toBe("cut");
+	close();
 });
 
 test("an allow-list opens an address for its own member alone, under the policy that it was opened by", async () => {

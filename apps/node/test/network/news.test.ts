@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { openNetwork } from "@repldock/protocol";
 import { runCommand } from "@repldock/service";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { eventually } from "../../../../tests/support/wait.ts";
 import { followKernel, type KernelNews } from "../../src/host/kernel-news.ts";
+import { createTrafficReader } from "../../src/host/netlink.ts";
 import { defaultRules } from "../../src/host/network-filter.ts";
+import { changeTraffic } from "../../src/host/traffic-control.ts";
 import { createFilter, type Filter } from "../../src/network/filter/filter.ts";
 import { type ContainerNetwork, createContainerNetwork } from "../../src/network/network.ts";
 import { concernsShaping } from "../../src/network/shaping/news.ts";
@@ -20,16 +21,15 @@ let network: ContainerNetwork;
 let filter: Filter;
 let table: string;
 let looks: number;
-/** News that were taken for a loss. */
-let losses: string[];
-let changedAtMs: number;
+/** News that were taken for somebody else's doing. */
+let strangers: string[];
 let heard: string[];
 
 beforeEach(async () => {
 	cables = await layCables();
 	table = cables.bridge;
 	looks = 0;
-	losses = [];
+	strangers = [];
 	heard = [];
 	all = [await cables.add(), await cables.add()];
 	const shaping = createShaping(cables.options);
@@ -72,7 +72,6 @@ beforeEach(async () => {
 	});
 	cables.cleanup.push("network", () => network.close());
 	for (const [index, cable] of all.entries()) await network.attach(container(cable), placement(`p${index}`));
-	changedAtMs = performance.now();
 	network.watch();
 	await eventually("the first look", () => looks > 0);
 	// All three monitors listen once they have told of what was done for them to see.
@@ -84,14 +83,14 @@ beforeEach(async () => {
 		await runCommand("ip", ["link", "delete", "dev", mark]);
 		await runCommand("nft", ["add", "table", "inet", mark]);
 		await runCommand("nft", ["delete", "table", "inet", mark]);
-		return isMark("Deleted") && isMark("qdisc htb 9:") && isMark("delete table");
+		return isMark("Deleted") && isMark("changed qdisc 9:0") && isMark("delete table");
 	});
 }, 60_000);
 afterEach(() => cables.cleanup.run());
 
-function note<T>({ line }: KernelNews, meaning: T): T {
-	if (meaning === "gone" && line !== "") losses.push(line);
-	return meaning;
+function note({ line }: KernelNews, isStrangers: boolean): boolean {
+	if (isStrangers && line !== "") strangers.push(line);
+	return isStrangers;
 }
 
 const mended = () => (network.repairs().get("shaping") ?? 0) + (network.repairs().get("filter") ?? 0);
@@ -100,6 +99,14 @@ test("whatever is taken from the kernel is put back at its news", async () => {
 	const { device, strayDevice } = cables.options;
 	const [first, other] = all as [Cable, Cable];
 	const address = first.address;
+	await filter.refuseSite(["198.51.100.9", "198.51.100.8"]);
+	await filter.refuseSite(["198.51.100.8", "198.51.100.7"]);
+	const site = async () => {
+		const listed = await runCommand("nft", ["list", "set", "inet", table, "site"]);
+		return [...listed.matchAll(/198\.51\.100\.\d/g)].map(String).sort();
+	};
+	expect(await site()).toEqual(["198.51.100.7", "198.51.100.8"]);
+	expect(await network.repair()).toEqual([]);
 	const harm: string[][] = [
 		["tc", "qdisc", "del", "dev", other.interfaceName, "ingress"],
 		["tc", "filter", "del", "dev", other.interfaceName, "ingress", "pref", "1"],
@@ -112,6 +119,8 @@ test("whatever is taken from the kernel is put back at its news", async () => {
 		["ip", "link", "delete", "dev", device],
 		["ip", "link", "set", "dev", strayDevice, "down"],
 		["nft", "delete", "element", "inet", table, "modes", `{ ${address} }`],
+		["nft", "delete", "element", "inet", table, "site", "{ 198.51.100.7 }"],
+		["nft", "add", "element", "inet", table, "site", "{ 198.51.100.9 }"],
 		["nft", "flush", "chain", "inet", table, "transport"],
 		["nft", "insert", "rule", "inet", table, "forward", "accept"],
 		["nft", "delete", "table", "inet", table],
@@ -125,65 +134,112 @@ test("whatever is taken from the kernel is put back at its news", async () => {
 		// Far below the time after which it would be found anyhow; the machine may be busy.
 		expect(performance.now() - startedAtMs).toBeLessThan(10_000);
 		expect(await network.repair(), words.join(" ")).toEqual([]);
+		expect(await site(), words.join(" ")).toEqual(["198.51.100.7", "198.51.100.8"]);
 	}
 }, 120_000);
 
-test("a class that is changed by hand is put back once our own changes are over", async () => {
+test("what somebody changes or adds right after a change of our own is found by its news", async () => {
 	const { device } = cables.options;
-	const change = ["class", "change", "dev", device, ..."parent 1:1 classid 1:11 htb rate 5mbit ceil 5mbit".split(" ")];
-	// Within a second of a change of our own it may be taken for ours, and waits for the look from time to time.
-	await eventually("a second without a change of ours", () => performance.now() - changedAtMs > 1_100);
-	await runCommand("tc", change);
-	await eventually("the repair", () => mended() > 0);
-	expect(await network.repair()).toEqual([]);
-});
-
-test("our own changes are no news to us", async () => {
 	const [, other] = all as [Cable, Cable];
+	const harm = [
+		["class", "change", "dev", device, ..."parent 1:1 classid 1:11 htb rate 5mbit ceil 5mbit".split(" ")],
+		["class", "add", "dev", device, ..."parent 1:1 classid 1:77 htb rate 5mbit".split(" ")],
+		["qdisc", "add", "dev", other.interfaceName, ..."root tbf rate 1mbit burst 10kb limit 10kb".split(" ")],
+		[
+			...["filter", "add", "dev", other.interfaceName],
+			..."parent ffff: protocol all pref 3 u32 match u32 0 0 action mirred egress redirect dev".split(" "),
+			device,
+		],
+	];
+	for (const words of harm) {
+		await network.policyChanged(placement("p0", "p0", { egressBitsPerSecond: 1e6 + mended() * 8_000 }));
+		const before = mended();
+		// While the news of ours are still on their way.
+		const ours = network.policyChanged(placement("p1", "p1", { egressBitsPerSecond: 2e6 + before * 8_000 }));
+		await runCommand("tc", words);
+		await ours;
+		await eventually(`the repair after tc ${words.join(" ")}`, () => mended() > before);
+		expect(await network.repair(), words.join(" ")).toEqual([]);
+	}
+}, 60_000);
+
+test("our own changes are no news to us, and nothing is looked at for them", async () => {
+	const [, other] = all as [Cable, Cable];
+	await eventually("quiet", async () => {
+		const before = looks;
+		await new Promise((resolve) => setTimeout(resolve, 1_500));
+		return looks === before;
+	});
+	const before = looks;
+	strangers = [];
+	heard = [];
 	for (let round = 0; round < 10; round += 1) {
 		await network.detach("p1");
-		await runCommand("tc", ["qdisc", "del", "dev", other.interfaceName, "ingress"]);
+		// A container that is attached is a new one, whose cable is bare.
+		await changeTraffic([`qdisc del dev ${other.interfaceName} ingress`]);
 		await network.attach(container(other), placement("p1"));
 		await network.policyChanged(placement("p1", "p1", { egressBitsPerSecond: 1e6 + round * 8_000 }));
 	}
-	const told = mended();
 	// What comes after all of that in the kernel's news is heard after it.
-	await runCommand("nft", ["delete", "element", "inet", table, "asks", `{ ${other.address} }`]);
-	await eventually("the repair", () => mended() > told);
-	// That the cable was bared is this test's own doing.
-	expect(losses.filter((line) => !line.includes(`ingress ffff: dev ${other.interfaceName}`))).toEqual([
-		expect.stringMatching(/^# new generation/),
-	]);
+	await runCommand("tc", ["qdisc", "del", "dev", other.interfaceName, "ingress"]);
+	await eventually("the repair", () => looks > before);
+	expect(strangers).toEqual([`deleted qdisc ffff:0 dev ${other.interfaceName}`]);
+	expect(heard.filter((line) => line.includes(`dev ${other.interfaceName}`)).length).toBeGreaterThan(40);
 });
 
-test("news are told from others' by what they name", () => {
+test("thousands of changes at once are heard without a loss", async () => {
+	const { device } = cables.options;
+	heard = [];
+	const lines = Array.from({ length: 3_000 }, (_, index) => (index + 0x100).toString(16));
+	await changeTraffic(lines.map((id) => `class add dev ${device} parent 1: classid 1:${id} htb rate 1mbit`));
+	await eventually("all of them", () => heard.includes(`changed class 1:${lines.at(-1)} dev ${device}`));
+	expect(heard.filter((line) => line.startsWith("changed class 1:"))).toHaveLength(lines.length);
+	expect(heard).not.toContain("");
+	expect(strangers).toEqual([]);
+});
+
+test("whose a change is tells the process, and what it is about the device", () => {
 	const options = { device: "rdi1", strayDevice: "rds1" };
-	const member = {
-		projectId: "p",
-		ownerId: "o",
-		containerId: "c",
-		number: 0x10b,
-		address: "198.18.1.11",
-		hardwareAddress: "",
-		interfaceName: "veth1",
-		policy: openNetwork,
+	const concerns = (line: string, by = 7, from: KernelNews["from"] = "traffic") =>
+		concernsShaping(
+			{ from, line, by },
+			options,
+			(name) => name === "veth1",
+			(pid) => pid === 9,
+		);
+	for (const device of ["rdi1", "rds1", "veth1"]) expect(concerns(`changed filter 1:0 dev ${device}`)).toBe(true);
+	expect(concerns("deleted class 1:11 dev rdi1", 9)).toBe(false);
+	// What the kernel does by itself follows from another change.
+	expect(concerns("deleted chain 0:0 dev rdi1", 0)).toBe(false);
+	expect(concerns("deleted qdisc ffff:0 dev veth2")).toBe(false);
+	expect(concerns("", 0)).toBe(true);
+	expect(concerns("", 0, "filter")).toBe(false);
+	expect(concerns("Deleted 7: rdi1: <BROADCAST,NOARP> mtu 1500", 0, "links")).toBe(true);
+	expect(concerns("7: rds1: <BROADCAST,NOARP> mtu 1500 state DOWN", 0, "links")).toBe(true);
+	expect(concerns("Deleted 9: veth1@NONE: <BROADCAST> mtu 1500", 0, "links")).toBe(false);
+});
+
+test("messages of the kernel are read however they are cut, and others are passed over", () => {
+	const message = (type: number, by: number, handle: number) => {
+		const bytes = Buffer.alloc(40);
+		bytes.writeUInt32LE(38, 0);
+		bytes.writeUInt16LE(type, 4);
+		bytes.writeUInt32LE(by, 12);
+		bytes.writeInt32LE(5, 20);
+		bytes.writeUInt32LE(handle, 24);
+		return bytes;
 	};
-	const meaning = (line: string) => concernsShaping(line, options, [{ member, group: 0x11 }]);
-	expect(meaning("deleted class htb 1:11 dev rdi1 parent 1:1 prio 0 rate 5Mbit")).toBe("gone");
-	expect(meaning("deleted class htb 1:12 dev rdi1 parent 1:1 prio 0 rate 5Mbit")).toBeNull();
-	expect(meaning("class htb 11:10b dev rdi1 root prio 0 rate 4Mbit ceil 4Mbit")).toBe("changed");
-	expect(meaning("deleted class htb 11:10c dev rdi1 root prio 0 rate 4Mbit ceil 4Mbit")).toBeNull();
-	expect(meaning("deleted qdisc htb 11: dev rdi1 parent 1:11 r2q 10 default 0")).toBe("gone");
-	expect(meaning("deleted qdisc htb 12: dev rdi1 parent 1:12 r2q 10 default 0")).toBeNull();
-	expect(meaning("deleted qdisc ingress ffff: dev veth1 parent ffff:fff1 refcnt 0")).toBe("gone");
-	expect(meaning("deleted qdisc ingress ffff: dev veth2 parent ffff:fff1 refcnt 0")).toBeNull();
-	const element = (fh: string) => `deleted filter dev rdi1 parent 1: protocol ip pref 1 u32 chain 0 fh ${fh} order 2`;
-	expect(meaning(element("1:b:2"))).toBe("gone");
-	expect(meaning(element("1:b:1"))).toBeNull();
-	expect(meaning(element("1::2"))).toBeNull();
-	expect(meaning("deleted filter dev rdi1 parent 1: protocol ip pref 1 u32 chain 0 ")).toBe("gone");
-	expect(meaning("Deleted 7: rdi1: <BROADCAST,NOARP> mtu 1500")).toBe("gone");
-	expect(meaning("7: rds1: <BROADCAST,NOARP> mtu 1500 state DOWN")).toBe("changed");
-	expect(meaning("Deleted 9: veth1@NONE: <BROADCAST> mtu 1500")).toBeNull();
-	expect(meaning("match 00000000/00000000 at 0")).toBeNull();
+	const bytes = Buffer.concat([message(41, 77, 0x00010011), message(3, 0, 0), message(36, 78, 0xffff0000)]);
+	const expected = [
+		{ kind: "class", isDeletion: true, interfaceIndex: 5, handle: 0x00010011, by: 77 },
+		{ kind: "qdisc", isDeletion: false, interfaceIndex: 5, handle: 0xffff0000, by: 78 },
+	];
+	for (const size of [1, 7, 40, 120]) {
+		const reader = createTrafficReader();
+		const parts = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
+			bytes.subarray(at * size, (at + 1) * size),
+		);
+		expect(parts.flatMap((part) => reader.push(part))).toEqual(expected);
+	}
+	expect(() => createTrafficReader().push(Buffer.alloc(20))).toThrow();
 });

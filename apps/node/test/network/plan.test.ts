@@ -27,6 +27,41 @@ test("a plan for what is as it should be is empty", () => {
 	expect(plan(desired, seen())).toEqual({ lines: [], sentences: [] });
 });
 
+test("a plan takes the shortcut from the shape that it is for, and the long way from others", () => {
+	const [root, middle, leaf] = desired as [KernelObject, KernelObject, KernelObject];
+	const short = [root, middle, { ...leaf, shortcut: { from: "y", lines: ["replace leaf"] } }];
+	expect(plan(short, seen({ leaf: { shape: "y" } }))).toEqual({
+		lines: ["replace leaf"],
+		sentences: ["leaf was y, not c"],
+	});
+	expect(plan(short, seen({ leaf: { shape: "x" } })).lines).toEqual(["remove leaf", "add leaf"]);
+	expect(plan(short, seen({ leaf: undefined })).lines).toEqual(["add leaf"]);
+	// What it stood in is gone, and it with that.
+	expect(plan(short, seen({ root: { shape: "x" }, leaf: { shape: "y" } })).lines.at(-1)).toBe("add leaf");
+});
+
+test("when the shaper's device was taken away, each cable is mended, and what was right on it is left alone", async () => {
+	const cables = await layCables();
+	try {
+		const all = [await cables.add(), await cables.add()];
+		const { shaping, network } = openNetworkOf(cables, all);
+		cables.cleanup.push("shaper", () => shaping.release());
+		await shaping.ensure();
+		for (const [index, cable] of all.entries()) await network.attach(container(cable), placement(`p${index}`));
+		const stray = async ({ interfaceName }: { interfaceName: string }) =>
+			(await runCommand("tc", ["filter", "show", "dev", interfaceName, "ingress", "pref", "2"])).trim();
+		const before = await Promise.all(all.map(stray));
+		await runCommand("ip", ["link", "delete", "dev", cables.options.device]);
+		const sentences = await network.repair();
+		expect(sentences.filter((sentence) => / cable was .* \*, 2 all /.test(sentence))).toHaveLength(all.length);
+		expect(await network.repair()).toEqual([]);
+		// What was right was left alone: the same action, by its number.
+		expect(await Promise.all(all.map(stray))).toEqual(before);
+	} finally {
+		await cables.cleanup.run();
+	}
+});
+
 test("a plan changes what can be changed, makes anew what cannot, and all that stood in it", () => {
 	expect(plan(desired, seen({ class: { shape: "x" } })).lines).toEqual(["change class"]);
 	expect(plan(desired, seen({ leaf: { shape: "x" } })).lines).toEqual(["remove leaf", "add leaf"]);

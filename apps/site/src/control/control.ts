@@ -25,6 +25,8 @@ export interface ControlOptions {
 	readonly siteOrigins: readonly string[];
 	/** What edges prove themselves to each other with. */
 	readonly edgeSecret: string;
+	/** IPv4 addresses of the site and its database, which containers must not reach. */
+	readonly siteAddresses: () => readonly string[];
 	/** Most containers of one person that may run at the same time. */
 	readonly runningPerUser: number;
 	/** Whether alerts of nodes are to be sent on. */
@@ -36,6 +38,8 @@ export interface ControlOptions {
 export interface Control {
 	/** Takes over an HTTP upgrade to the control path; refuses it without the node token. */
 	upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+	/** Tells all nodes the site's addresses, which have changed. */
+	addressesChanged(): void;
 	close(): Promise<void>;
 }
 
@@ -96,6 +100,9 @@ export function createControl(options: ControlOptions): Control {
 				});
 				connections.add(connection);
 			});
+		},
+		addressesChanged() {
+			for (const connection of connections) connection.welcomeAgain();
 		},
 		async close() {
 			clearInterval(poll);

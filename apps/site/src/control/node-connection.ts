@@ -23,6 +23,8 @@ export interface NodeConnectionParts {
 	readonly ticketKeys: readonly TicketKey[];
 	readonly siteOrigins: readonly string[];
 	readonly edgeSecret: string;
+	/** Of the site and its database, as they are now. */
+	readonly siteAddresses: () => readonly string[];
 	readonly runningPerUser: number;
 	readonly deliverAlerts: boolean;
 	readonly log: Logger;
@@ -34,6 +36,8 @@ export interface NodeConnectionParts {
 export interface NodeConnection {
 	/** Sends the desired placements if they changed; calls that come while one is under way become one more. */
 	refresh(): void;
+	/** Says the welcome anew, whose addresses have changed. */
+	welcomeAgain(): void;
 	/** Tells it what changed of the other nodes' projects. */
 	tellRoutes(placed: readonly PlacedRoute[]): void;
 	close(code: number, reason: string): void;
@@ -74,6 +78,13 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 		socket.close(1011, "The site could not handle this; dial in again.");
 	}
 
+	function welcome(id: string) {
+		const { ticketKeys, siteOrigins, edgeSecret } = parts;
+		const siteAddresses = [...parts.siteAddresses()];
+		const said = { ticketKeys: [...ticketKeys], siteOrigins: [...siteOrigins], edgeSecret, siteAddresses };
+		send({ type: "welcome", nodeId: id, ...said });
+	}
+
 	async function sendDesired() {
 		if (nodeId === null || socket.readyState !== socket.OPEN) return;
 		const placements = await listDesired(database, nodeId, parts.runningPerUser);
@@ -102,8 +113,7 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 			log = log.child({ node: nodeId, name });
 			log.info({ slots }, "node registered");
 			await recordAll(nodeId, message.observed);
-			const { ticketKeys, siteOrigins, edgeSecret } = parts;
-			send({ type: "welcome", nodeId, ticketKeys: [...ticketKeys], siteOrigins: [...siteOrigins], edgeSecret });
+			welcome(nodeId);
 			routeDifference = createRouteDifference(nodeId);
 			parts.onRegistered(nodeId);
 			return refresh();
@@ -142,6 +152,10 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 
 	return {
 		refresh,
+		welcomeAgain() {
+			// Who has not been told of routes has not been welcomed yet.
+			if (nodeId !== null && routeDifference) welcome(nodeId);
+		},
 		tellRoutes(placed) {
 			if (!routeDifference || socket.readyState !== socket.OPEN) return;
 			const routes = routeDifference(placed);

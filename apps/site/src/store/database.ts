@@ -7,6 +7,12 @@ export type Database = Kysely<Tables>;
 /** How pg reaches the database: a URL, or the directory of a unix socket as host. */
 export type DatabaseAddress = { connectionString: string } | { host: string; database: string; user: string };
 
+/** The host that the database is reached at; null by a unix socket. */
+export function databaseHost(address: DatabaseAddress): string | null {
+	const { host } = new pg.Client(address);
+	return host.startsWith("/") ? null : host;
+}
+
 /** 64-bit integers as numbers: ours are bytes and milliseconds, far below 2^53. */
 const typeParsers = new pg.TypeOverrides();
 typeParsers.setTypeParser(pg.types.builtins.INT8, Number);

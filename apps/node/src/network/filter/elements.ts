@@ -22,6 +22,9 @@ export function markOf({ containerId, policy }: Member): number {
 	return hash.digest().readUInt32BE(0) || 1;
 }
 
+/** What keeps all members from an address of the site's. */
+export const siteElement = (address: string): Element => ({ family: "inet", set: "site", key: address, value: null });
+
 /** All that the kernel holds for one member, refusals and what its names opened aside. */
 export function elementsOf(member: Member): Element[] {
 	const { address, interfaceName, hardwareAddress, policy } = member;

@@ -11,9 +11,9 @@ import {
 import { mendForwarding } from "../../host/network.ts";
 import { type FilterOptions, filterScript, removeScript } from "../../host/network-filter.ts";
 import { refusalReasons, refusalSet } from "../../host/network-refusals.ts";
-import { appliesLines, applyLines, applyScript, ensureTables, listTables, wantedBase } from "../../host/nft.ts";
+import { applyLines, applyScript, changesTables, ensureTables, listTables, wantedBase } from "../../host/nft.ts";
 import type { Member, NetworkPart, RefusalReason } from "../parts.ts";
-import { elementsOf, markOf } from "./elements.ts";
+import { elementsOf, markOf, siteElement } from "./elements.ts";
 
 export type Refusals = Map<string, Partial<Record<RefusalReason, number>>>;
 
@@ -30,6 +30,8 @@ export interface Filter extends NetworkPart {
 	memberAt(address: string): Member | undefined;
 	/** Lets the member out to these addresses under its present policy; done when it returns. */
 	open(member: Member, addresses: readonly OpenedAddress[]): Promise<void>;
+	/** Keeps all members from these IPv4 addresses, and from no others of the site's; also over connections that are open. */
+	refuseSite(addresses: readonly string[]): Promise<void>;
 	/** How often the tables were made anew; all that was opened before is closed then. */
 	remakes(): number;
 }
@@ -40,6 +42,7 @@ export interface Filter extends NetworkPart {
  */
 export function createFilter(options: FilterOptions & { log: Logger }): Filter {
 	const { table, log } = options;
+	let site: Element[] = [];
 	const script = filterScript(options);
 	const members = new Map<string, Member>();
 	let remakes = 0;
@@ -137,7 +140,7 @@ export function createFilter(options: FilterOptions & { log: Logger }): Filter {
 			inTurn(async () => {
 				members.clear();
 				for (const member of given) members.set(member.projectId, member);
-				const shall = given.flatMap(elementsOf);
+				const shall = [...site, ...given.flatMap(elementsOf)];
 				const state = await look();
 				if (state?.base !== (await wantedBase(script, table))) {
 					await applyScript([script, ...shall.map((element) => addLine(table, element))].join("\n"));
@@ -156,16 +159,16 @@ export function createFilter(options: FilterOptions & { log: Logger }): Filter {
 			}),
 
 		concerns({ from, line }) {
-			if (from !== "filter") return null;
-			if (line === "") return "gone";
+			if (from !== "filter") return false;
+			if (line === "") return true;
 			const end = /^# new generation \d+ by process (\d+)/.exec(line);
 			if (!end) {
 				isTold ||= line.split(" ").includes(table);
-				return null;
+				return false;
 			}
 			const wasTold = isTold;
 			isTold = false;
-			return wasTold && !appliesLines(Number(end[1])) ? "gone" : null;
+			return wasTold && !changesTables(Number(end[1]));
 		},
 
 		async release() {
@@ -189,6 +192,22 @@ export function createFilter(options: FilterOptions & { log: Logger }): Filter {
 		},
 
 		memberAt: (address) => [...members.values()].find((member) => member.address === address),
+
+		refuseSite: (addresses) =>
+			inTurn(async () => {
+				const before = site;
+				site = addresses.map(siteElement);
+				const { missing, surplus } = changes(table, before, site);
+				try {
+					await apply([
+						...missing.map((element) => addLine(table, element)),
+						...surplus.flatMap((element) => removeLines(table, element)),
+					]);
+				} catch (error) {
+					// What the tables lack the next repair brings.
+					log.warn({ err: error }, "the packet filter was not as it should be");
+				}
+			}),
 
 		remakes: () => remakes,
 

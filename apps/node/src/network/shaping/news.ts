@@ -1,51 +1,24 @@
-import { addressNumber, memberClass, type Placed, type ShapingOptions } from "./objects.ts";
+import type { KernelNews } from "../../host/kernel-news.ts";
+import type { ShapingOptions } from "./objects.ts";
 
 /**
- * Whether what the kernel tells, by a line of `tc monitor` or `ip monitor`, is of something that is to be there: `gone`
- * when it went away, `changed` when it was made or is another now. What no member needs any more goes unnoticed.
+ * Whether somebody else has changed something on a device of the shaper's or, as `isCable` knows, on a member's cable.
+ * @param isOwn whether the agent makes its changes by this process.
  */
 export function concernsShaping(
-	line: string,
-	options: Pick<ShapingOptions, "device" | "strayDevice">,
-	placed: readonly Placed[],
-): "gone" | "changed" | null {
-	const link = /^(Deleted )?\d+: ([^:@]+)/.exec(line);
-	if (link) {
-		if (link[2] !== options.device && link[2] !== options.strayDevice) return null;
-		return link[1] ? "gone" : "changed";
+	{ from, line, by }: KernelNews,
+	{ device, strayDevice }: Pick<ShapingOptions, "device" | "strayDevice">,
+	isCable: (interfaceName: string) => boolean,
+	isOwn: (pid: number) => boolean,
+): boolean {
+	if (from === "filter") return false;
+	if (line === "") return true;
+	if (from === "links") {
+		const name = /^(?:Deleted )?\d+: ([^:@]+)/.exec(line)?.[1];
+		return name === device || name === strayDevice;
 	}
-	const thing = /^(deleted |added |replaced )?(qdisc|class|filter) /.exec(line);
-	const device = / dev (\S+)/.exec(line)?.[1];
-	if (!thing || device === undefined) return null;
-	const isNeeded =
-		device === options.device
-			? isNeededInTree(line, thing[2] ?? "", placed)
-			: device === options.strayDevice || placed.some(({ member }) => member.interfaceName === device);
-	if (!isNeeded) return null;
-	return thing[1] === "deleted " ? "gone" : "changed";
-}
-
-function isNeededInTree(line: string, kind: string, placed: readonly Placed[]): boolean {
-	const isGroup = (number: string | undefined) => placed.some(({ group }) => group.toString(16) === number);
-	if (kind === "class") {
-		const id = /^(?:\w+ )?class \S+ (\S+)/.exec(line)?.[1] ?? "";
-		const [major, minor] = id.split(":");
-		return major === "1"
-			? isGroup(minor) || id === "1:1" || id === "1:2"
-			: placed.some((each) => memberClass(each) === id);
-	}
-	const parent = / parent ([\da-f]+):/.exec(line)?.[1];
-	if (kind === "qdisc") {
-		const handle = /^(?:\w+ )?qdisc \S+ ([\da-f]+):/.exec(line)?.[1];
-		// The leaves' handles are the kernel's.
-		return handle === "1" || isGroup(handle) || isGroup(parent);
-	}
-	if (parent !== "1") return isGroup(parent);
-	const element = / fh \d+:([\da-f]*):([\da-f]+)/.exec(line);
-	if (!element) return true;
-	const bucket = Number.parseInt(element[1] || "0", 16);
-	const high = Number.parseInt(element[2] ?? "", 16) - 1;
-	return placed.some(
-		({ member }) => addressNumber(member.address) % 256 === bucket && Math.floor(member.number / 256) === high,
-	);
+	// What follows from another change is told with it.
+	if (by === undefined || by === 0 || isOwn(by)) return false;
+	const name = / dev (\S+)$/.exec(line)?.[1] ?? "";
+	return name === device || name === strayDevice || isCable(name);
 }

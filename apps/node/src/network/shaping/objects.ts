@@ -25,6 +25,8 @@ export interface KernelObject {
 	add: string[];
 	/** Turns another shape into this one in place; undefined: it is removed and made anew. */
 	change?: string[];
+	/** The one other shape from which fewer lines lead to this one than those that remove it and make it anew. */
+	shortcut?: { from: string; lines: string[] };
 	remove: string[];
 }
 
@@ -244,9 +246,10 @@ function lookUp({ member, group }: Placed, device: string): KernelObject[] {
 /** On the node's end of its cable: what it sends goes to the shaper first, and what it sends as somebody else apart. */
 function cableObjects({ interfaceName, address }: Member, options: ShapingOptions): KernelObject[] {
 	const ingress = qdiscKey(interfaceName, "ffff:");
-	const place = `filter add dev ${interfaceName} parent ffff: protocol all`;
+	const place = `dev ${interfaceName} parent ffff:`;
 	const program = bytecode(ownAddress(addressNumber(address)));
 	const to = (device: string) => `action mirred egress redirect dev ${device}`;
+	const own = `protocol all pref 1 handle 1 bpf bytecode '${program}' ${to(options.device)}`;
 	const objects: KernelObject[] = [
 		{
 			key: ingress,
@@ -261,10 +264,15 @@ function cableObjects({ interfaceName, address }: Member, options: ShapingOption
 			parent: ingress,
 			// The strict one last: what comes before it is let through to the shaper alone.
 			add: [
-				`${place} pref 1 handle 1 bpf bytecode '${program}' ${to(options.device)}`,
-				`${place} pref 2 u32 match u32 0 0 ${to(options.strayDevice)}`,
+				`filter add ${place} ${own}`,
+				`filter add ${place} protocol all pref 2 u32 match u32 0 0 ${to(options.strayDevice)}`,
 			],
-			remove: [`filter del dev ${interfaceName} parent ffff:`],
+			// All cables are so once the shaper's device was taken away.
+			shortcut: {
+				from: cableShape(program, goneDevice, options.strayDevice),
+				lines: [`filter replace ${place} ${own}`],
+			},
+			remove: [`filter del ${place}`],
 		},
 	];
 	if (options.ingressBitsPerSecond === undefined) return objects;
@@ -281,6 +289,9 @@ function cableObjects({ interfaceName, address }: Member, options: ShapingOption
 		},
 	];
 }
+
+/** How `tc` shows a device that is no more. */
+const goneDevice = "*";
 
 export const cableShape = (program: string, device: string, strayDevice: string) =>
 	`1 ${program} ${device}, 2 all ${strayDevice}`;

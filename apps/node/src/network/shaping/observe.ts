@@ -17,10 +17,17 @@ export interface Observation {
 	devices: Set<string>;
 }
 
-/** Reads what the kernel holds for these members' interfaces and the shaper's own devices. */
-export async function observe(options: ShapingOptions, interfaceNames: readonly string[]): Promise<Observation> {
+/**
+ * Reads what the kernel holds for these members' interfaces and the shaper's own devices.
+ * @param known its classes, where they have just been read.
+ */
+export async function observe(
+	options: ShapingOptions,
+	interfaceNames: readonly string[],
+	known?: HtbClass[],
+): Promise<Observation> {
 	const { device, strayDevice } = options;
-	const [qdiscs, classes] = await Promise.all([readQdiscs(), readClasses(device)]);
+	const [qdiscs, classes] = await Promise.all([readQdiscs(), known ?? readClasses(device)]);
 	const ours = new Set([device, strayDevice, ...interfaceNames]);
 	const present = qdiscs.filter(({ dev }) => ours.has(dev));
 	const objects = new Map<string, Observed>();

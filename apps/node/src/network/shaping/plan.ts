@@ -29,8 +29,9 @@ export function plan(desired: readonly KernelObject[], observed: ReadonlyMap<str
 		const seen = observed.get(object.key);
 		const fell = object.parent !== null && remade.has(object.parent);
 		if (seen && !fell && seen.shape === object.shape) continue;
-		if (seen && !fell && object.change) {
-			additions.push(...object.change);
+		const short = seen?.shape === object.shortcut?.from ? object.shortcut?.lines : object.change;
+		if (seen && !fell && short) {
+			additions.push(...short);
 			sentences.push(`${object.key} was ${seen.shape}, not ${object.shape}`);
 			continue;
 		}

@@ -2,6 +2,7 @@ import { CommandError } from "@repldock/service";
 import { readReceived } from "../../host/cables.ts";
 import { ensureShapingDevices, removeShapingDevices } from "../../host/shaping-devices.ts";
 import {
+	changesTraffic,
 	changeTraffic,
 	changeTrafficAtOnce,
 	type HtbClass,
@@ -101,10 +102,11 @@ export function createShaping(options: ShapingOptions): Shaping {
 		return objects;
 	}
 
-	const look = () =>
+	const look = (classes?: HtbClass[]) =>
 		observe(
 			options,
 			groups.placed().map(({ member }) => member.interfaceName),
+			classes,
 		);
 
 	/** What needs no member to be known. What is there for members stays: an earlier agent's containers may run on. */
@@ -118,10 +120,14 @@ export function createShaping(options: ShapingOptions): Shaping {
 		return changed.map((name) => `the device ${name} was missing or off`);
 	}
 
-	/** @param required A cable that must be there: whoever asks for it lets its container run. */
-	async function mend(required?: string): Promise<string[]> {
+	/**
+	 * @param required A cable that must be there: whoever asks for it lets its container run.
+	 * @param classes What the device holds, where that was just read.
+	 */
+	async function mend(required?: string, classes?: HtbClass[]): Promise<string[]> {
+		const isReady = leaf !== undefined;
 		const prepared = await prepare();
-		const { devices, objects } = await look();
+		const { devices, objects } = await look(isReady && prepared.length === 0 ? classes : undefined);
 		const isThere = (name: string) => name === required || devices.has(name);
 		const { lines, sentences } = plan(desiredObjects(isThere), objects);
 		if (lines.length > 0) await changeTraffic(lines);
@@ -158,6 +164,8 @@ export function createShaping(options: ShapingOptions): Shaping {
 			if (now) received.set(projectId, now);
 		}
 	}
+
+	const isCable = (name: string) => groups.placed().some(({ member }) => member.interfaceName === name);
 
 	return {
 		name: "shaping",
@@ -224,13 +232,10 @@ export function createShaping(options: ShapingOptions): Shaping {
 			const kept = new Set(members.map(({ projectId }) => projectId));
 			for (const { member } of groups.placed()) if (!kept.has(member.projectId)) forget(member.projectId);
 			for (const member of members) groups.place(member, classes);
-			return mend();
+			return mend(undefined, classes);
 		},
 
-		concerns: ({ from, line }) => {
-			if (from === "filter") return null;
-			return line === "" ? "gone" : concernsShaping(line, options, groups.placed());
-		},
+		concerns: (news) => concernsShaping(news, options, isCable, changesTraffic),
 
 		async release() {
 			await removeShapingDevices([device, strayDevice]);

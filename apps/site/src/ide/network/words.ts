@@ -4,6 +4,7 @@ const reasons: Readonly<Record<string, string>> = {
 	udp: "UDP is not let out, but for asking names; programs that can use TCP do so by themselves.",
 	port: "This port is closed for everybody, as those for mail and SSH are.",
 	"private-address": "The address belongs to a private network.",
+	site: "The address is that of this site itself, or of its database.",
 	node: "The server itself is not to be reached from inside.",
 	neighbour: "Other projects are reached by their web address only.",
 	spoofed: "The packet bore an address that is not this project's.",
