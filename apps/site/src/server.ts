@@ -98,6 +98,7 @@ export async function startSite(
 				diskBytes: config.projectDiskBytes,
 			},
 			projectsPerUser: config.projectsPerUser,
+			forkPatienceMs: config.forkPatienceMs,
 			runningPerUser: config.runningPerUser,
 			trashTimeMs,
 			domainsPerProject: config.domainsPerProject,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { CheckpointKind, VersionName } from "./checkpoints.ts";
-import { ProjectName, Slug } from "./project.ts";
+import { Project, ProjectName, Slug } from "./project.ts";
 import { ProjectPath } from "./workspace.ts";
 
 /**
@@ -72,6 +72,15 @@ export const ForkProject = z.object({
 	version: VersionId.optional(),
 });
 export type ForkProject = z.infer<typeof ForkProject>;
+
+export const ProjectForked = Project.extend({
+	/**
+	 * The fork begins as its origin was then: what is newer could not be had. Null when it is as the origin was when it was
+	 * asked for, or as the version that was asked for.
+	 */
+	asOf: z.iso.datetime().nullable(),
+});
+export type ProjectForked = z.infer<typeof ProjectForked>;
 
 /** `undo`: the version that holds what was there before. */
 export const VersionRestored = z.object({ undo: Version });
