@@ -208,6 +208,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		manifest: manifests.manifest,
 		workspaces,
 		ensureVolume: placements.ensureVolume,
+		standStill: placements.standStill,
 		writeDocuments,
 		quota,
 		turns,

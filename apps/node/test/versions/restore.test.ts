@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
@@ -17,7 +18,7 @@ import { join } from "node:path";
 import { ObjectStoreError } from "@repldock/objects";
 import { documentTextName, type VersionRestored } from "@repldock/protocol";
 import { runCommand } from "@repldock/service";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import * as Y from "yjs";
 import { compareTrees } from "../../src/host/files/compare.ts";
 import { openStaging } from "../../src/host/files/staging.ts";
@@ -457,4 +458,63 @@ test("changes are bounded: in what is told, in what is looked at, and in what is
 	expect(await count({})).toEqual([0, false]);
 	expect(await count({ bytes: 5 })).toEqual([15, false]);
 	expect(await count({ bytesOfOneFile: 0 })).toEqual([20, false]);
+});
+
+/** As the program of the flow's test: it says a number once that is on the disk under its name. */
+const writeNumbers = `import itertools, os
+os.chdir(os.environ["ROOT"])
+for n in itertools.count(1):
+    while True:
+        fd = os.open("numbers.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        os.write(fd, b"%d\\n" % n)
+        os.fsync(fd)
+        kept = os.path.exists("numbers.txt") and os.stat("numbers.txt").st_ino == os.fstat(fd).st_ino
+        os.close(fd)
+        if kept: break
+    print(n, flush=True)
+`;
+
+test("what programs write while a restore begins is in the version before it: they stand still until the files are there", async () => {
+	const isStopped = async (pid: number) => / T /.test(await readFile(`/proc/${pid}/stat`, "utf8"));
+	let writer: ChildProcess | undefined;
+	const own = await start({
+		// Signals stand for the engine's pause, which the flow's test has.
+		async standStill(work) {
+			const pid = writer?.pid;
+			if (pid === undefined) return work();
+			process.kill(pid, "SIGSTOP");
+			await vi.waitFor(async () => expect(await isStopped(pid)).toBe(true), 10_000);
+			return work().finally(() => process.kill(pid, "SIGCONT"));
+		},
+	});
+	await writeFile(join(own.root, "numbers.txt"), "");
+	const first = await own.keep();
+	writer = spawn("python3", ["-c", writeNumbers], { env: { ROOT: own.root }, stdio: ["ignore", "pipe", "inherit"] });
+	onTestFinished(() => void writer?.kill("SIGKILL"));
+	let said = "";
+	writer.stdout?.on("data", (chunk: Buffer) => {
+		said += chunk.toString();
+	});
+	const lines = () => said.split("\n").length;
+	await vi.waitFor(() => expect(lines()).toBeGreaterThan(50), 20_000);
+	const undos: string[] = [];
+	for (let round = 0; round < 3; round += 1) {
+		const answer = await own.project("POST", `/versions/${first}/restore`, {});
+		undos.push((answer.json() as VersionRestored).undo.id);
+		const since = lines();
+		await vi.waitFor(() => expect(lines()).toBeGreaterThan(since + 50), 20_000);
+	}
+	writer.kill("SIGKILL");
+	const texts = [await readFile(join(own.root, "numbers.txt"), "utf8")];
+	for (const id of undos) {
+		texts.push((await own.project("GET", `/versions/${id}/content?path=numbers.txt`)).body.toString());
+	}
+	const there = new Set(texts.flatMap((text) => text.split("\n")));
+	// The last line may be cut where the program was ended.
+	expect(
+		said
+			.split("\n")
+			.slice(0, -1)
+			.filter((number) => !there.has(number)),
+	).toEqual([]);
 });
