@@ -57,7 +57,12 @@ export const FileChange = z.object({
 export type FileChange = z.infer<typeof FileChange>;
 
 /** By path. `truncated` when there are more than are told. */
-export const VersionChanges = z.object({ changes: z.array(FileChange), truncated: z.boolean() });
+export const VersionChanges = z.object({
+	changes: z.array(FileChange),
+	truncated: z.boolean(),
+	/** Files of the same size and time that were too large to be read and compared: they are not told as changed. */
+	unread: z.int().nonnegative().default(0),
+});
 export type VersionChanges = z.infer<typeof VersionChanges>;
 
 /** A file or folder alone, or without a path the whole project. */

@@ -5,6 +5,7 @@ import {
 	link,
 	lstat,
 	mkdir,
+	open,
 	readdir,
 	readFile,
 	readlink,
@@ -24,7 +25,7 @@ import { compareTrees } from "../../src/host/files/compare.ts";
 import { openStaging } from "../../src/host/files/staging.ts";
 import { settleStagings } from "../../src/host/files/staging-moves.ts";
 import type { Staging } from "../../src/host.ts";
-import { type CheckpointNode, type Cluster, startCluster } from "../checkpoints/rig.ts";
+import { type CheckpointNode, type Cluster, namesIn, startCluster } from "../checkpoints/rig.ts";
 import { findLeftovers } from "../host/machine.ts";
 import { createPage, type Page } from "../workspace/rig.ts";
 import { startVersionRig, type VersionRig } from "./rig.ts";
@@ -426,6 +427,31 @@ test("what has changed since a version is told by path, with what people have ty
 	expect((await readdir(mountPoint)).filter((name) => name.endsWith(".snapshot"))).toEqual([]);
 });
 
+test("a file that was changed without changing its size and its time is told, whether the version is the node's own or fetched", async () => {
+	// The node keeps the first one's snapshot, for the next rest to build on.
+	await rig.keep();
+	const moment = new Date("2026-01-02T03:04:05.678Z");
+	for (const name of ["hidden", "untouched", "large"]) {
+		await writeFile(at(name), Buffer.alloc(name === "large" ? 3 * megabyte : 8, "1"));
+		await utimes(at(name), moment, moment);
+	}
+	const own = await rig.keep();
+	expect(await rig.changes(own)).toEqual([]);
+	for (const name of ["hidden", "large"]) {
+		const file = await open(at(name), "r+");
+		await file.write("2", (await file.stat()).size - 1);
+		await file.close();
+		await utimes(at(name), moment, moment);
+	}
+	const expected = ["modified file hidden", "modified file large"];
+	expect(await rig.changes(own)).toEqual(expected);
+	await rig.keep();
+	await rig.restartVersions();
+	await rig.versions.forget(rig.projectId);
+	expect(await rig.changes(own)).toEqual(expected);
+	expect(await namesIn(join(mountPoint, ".checkpoints", rig.projectId))).not.toContain(own);
+});
+
 test("changes are bounded: in what is told, in what is looked at, and in what is read", async () => {
 	const [one, two] = [join(cluster.directory, "a"), join(cluster.directory, "b")];
 	await mkdir(join(one, "d"), { recursive: true });
@@ -442,6 +468,7 @@ test("changes are bounded: in what is told, in what is looked at, and in what is
 		levels: 10,
 		bytesOfOneFile: 100,
 		bytes: 100,
+		bytesOfSameTime: 100,
 	};
 	const count = async (change: Partial<typeof limits>) => {
 		const { changes, truncated } = await compareTrees(one, two, { ...limits, ...change });
@@ -458,6 +485,16 @@ test("changes are bounded: in what is told, in what is looked at, and in what is
 	expect(await count({})).toEqual([0, false]);
 	expect(await count({ bytes: 5 })).toEqual([15, false]);
 	expect(await count({ bytesOfOneFile: 0 })).toEqual([20, false]);
+	for (let number = 0; number < 20; number += 1) {
+		await writeFile(join(two, `d/${number + 10}`), "2");
+		await utimes(join(two, `d/${number + 10}`), 1, 1);
+	}
+	expect(await count({})).toEqual([20, false]);
+	expect(await compareTrees(one, two, { ...limits, bytesOfSameTime: 5 })).toMatchObject({
+		unread: 15,
+		truncated: false,
+	});
+	expect(await count({ bytesOfSameTime: 5 })).toEqual([5, false]);
 });
 
 /** As the program of the flow's test: it says a number once that is on the disk under its name. */
