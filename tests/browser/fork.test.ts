@@ -81,3 +81,28 @@ test("who may only look at a public project forks it with one click on its page,
 	await ide.expectScreen("mine now");
 	expect(await workspace.read("main.sh")).toContain("look at me");
 });
+
+test("a fork that lacks what its origin's server could not tell says of when its files are, before it opens", async () => {
+	const { project } = await openProject("bash", { name: "Far away" });
+	const page = await openPage();
+	const asOf = new Date();
+	asOf.setHours(14, 3, 22, 0);
+	// The answer of a site whose origin's node is away, which takes a second node to have.
+	await page.route(`**/api/v1/projects/${project.id}/fork`, async (route) => {
+		const response = await route.fetch();
+		await route.fulfill({ response, json: { ...(await response.json()), asOf: asOf.toISOString() } });
+	});
+	await page.goto(`/projects/${project.id}`);
+	await page.getByRole("button", { name: "Fork", exact: true }).click();
+	const dialog = page.getByRole("dialog", { name: "Fork Far away" });
+	await dialog.getByRole("button", { name: "Fork", exact: true }).click();
+	const shown = await page.evaluate((time) => new Date(time).toLocaleTimeString(), asOf.toISOString());
+	await dialog.getByText(`as of ${shown}`).waitFor();
+	await dialog.getByText("is not in it").waitFor();
+	await look(page, "fork-dated");
+	await dialog.getByRole("link", { name: "Open the fork" }).click();
+	await soon(() => page.title()).toContain("Fork of Far away");
+	const ide = new IdePage(page);
+	onTestFinished(() => site().stop(ide.projectId));
+	await ide.expectStatus("Saved");
+});

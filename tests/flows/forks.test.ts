@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { access, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { openFolderStore } from "@repldock/objects";
-import { type Project, UnnamedObjectsAnswer, unnamedObjectsPath } from "@repldock/protocol";
+import { type Project, type ProjectForked, UnnamedObjectsAnswer, unnamedObjectsPath } from "@repldock/protocol";
 import { createLog, runCommand } from "@repldock/service";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { collectGarbage } from "../../apps/node/src/checkpoints/garbage.ts";
@@ -119,4 +119,35 @@ test("a fork outlives its origin and the loss of its volume, and the origin's ow
 	expect(await restored.read("large.txt")).toBe(large);
 	expect((await restored.list()).entries.map(({ name }) => name)).not.toContain("later.txt");
 	restored.close();
+});
+
+test("a fork that is no copy of the volume has what was written just now, and the objects tell of it before it is opened", async () => {
+	const origin = await site().createProject("bash");
+	const workspace = await WorkspaceClient.open(site(), origin.id);
+	await workspace.connect();
+	await workspace.write("mine.txt", "stored");
+	await durable(workspace);
+	// Its node seems full, as one would be that sends forks to another.
+	const slots = await query("SELECT slots FROM nodes LIMIT 1");
+	await query("UPDATE nodes SET slots = 1");
+	onTestFinished(async () => {
+		workspace.close();
+		await query(`UPDATE nodes SET slots = ${slots}`);
+		await site().stop(origin.id);
+	});
+	await workspace.write("mine.txt", "just now");
+	const fork = await site().call<ProjectForked>("POST", `/projects/${origin.id}/fork`, { name: "Elsewhere" });
+	await query(`UPDATE nodes SET slots = ${slots}`);
+	expect(fork.asOf).toBeNull();
+	const told = await query(`SELECT parent_project_id, bytes FROM checkpoints WHERE project_id = '${fork.id}'`);
+	expect(told).toBe(`${origin.id}|0`);
+	await workspace.write("mine.txt", "of no use to the fork");
+	await durable(workspace);
+	const forked = await WorkspaceClient.open(site(), fork.id);
+	onTestFinished(async () => {
+		forked.close();
+		await site().stop(fork.id);
+	});
+	await forked.connect();
+	expect(await forked.read("mine.txt")).toBe("just now");
 });

@@ -1,5 +1,7 @@
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Project } from "@repldock/protocol";
+import { runCommand } from "@repldock/service";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { repldock, startTestInstance, stopTestInstance, type TestInstance } from "../support/instance.ts";
 import { SiteClient } from "../support/site-client.ts";
@@ -52,6 +54,21 @@ async function makeProject(site: SiteClient, name: string) {
 	return project;
 }
 
+/** A fork that its node does not copy, since it seems full: nothing is made of it before somebody opens it. */
+async function forkUnopened(site: SiteClient, originId: string): Promise<Project> {
+	const psql = [
+		"psql",
+		"-h",
+		join(instance.data, "run/postgres"),
+		"-d",
+		"repldock",
+		"-qc",
+		"UPDATE nodes SET slots = 1",
+	];
+	await runCommand("setpriv", ["--reuid=postgres", "--regid=postgres", "--clear-groups", ...psql], { directory: "/" });
+	return site.call<Project>("POST", `/projects/${originId}/fork`, { name: "Never opened" });
+}
+
 async function openAgain(site: SiteClient, projectId: string): Promise<WorkspaceClient> {
 	const workspace = await eventually("the project", () => WorkspaceClient.open(site, projectId).catch(() => null));
 	return workspace.connect();
@@ -62,6 +79,7 @@ test("with the database deleted and the volumes lost, every project comes back f
 	const names = ["Ärger im Netz", "Second", "Third"];
 	const projects = [];
 	for (const name of names) projects.push(await makeProject(before, name));
+	const unopened = await forkUnopened(before, projects[0]?.id ?? "");
 	await repldock(["down", "--data", instance.data]);
 
 	await rm(join(instance.data, "postgres"), { recursive: true });
@@ -96,6 +114,11 @@ test("with the database deleted and the volumes lost, every project comes back f
 		await eventually("durable", () => Date.parse(workspace.state.durability.upTo ?? "") >= savedAtMs);
 		workspace.close();
 	}
+	const fork = await site.project(unopened.id);
+	expect(fork).toMatchObject({ name: "Never opened", slug: unopened.slug, openedAt: expect.anything() });
+	const workspace = await openAgain(site, unopened.id);
+	expect(await workspace.read("mine.txt")).toBe("work of Ärger im Netz");
+	workspace.close();
 	expect(await rebuild()).toMatchObject({ projects: 0, checkpoints: 0, moved: 0, problems: [] });
 }, 600_000);
 

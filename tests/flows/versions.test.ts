@@ -107,3 +107,48 @@ test("versions outlive the node's own snapshots and an agent that is killed, and
 	const names = (await list(project.id, "?named=1")).versions.map(({ name }) => name);
 	expect(names).toEqual(["three", "two", "one"]);
 });
+
+/**
+ * Writes numbers, each as a line of its own, and says so once it is on the disk under its name. Between opening and writing
+ * the file may be replaced: then it was the old one, and is written again.
+ */
+const writeNumbers = `import itertools, os
+for n in itertools.count(1):
+    while True:
+        fd = os.open("numbers.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        os.write(fd, b"%d\\n" % n)
+        os.fsync(fd)
+        kept = os.path.exists("numbers.txt") and os.stat("numbers.txt").st_ino == os.fstat(fd).st_ino
+        os.close(fd)
+        if kept: break
+    print("kept", n, flush=True)
+`;
+
+test("what a running program wrote up to a restore is in the version before it, what it writes afterwards in the files", async () => {
+	const { workspace } = await openProject("python");
+	await workspace.write("writer.py", writeNumbers);
+	await workspace.write(".replit", 'run = "python3 writer.py"\n');
+	await workspace.write("numbers.txt", "");
+	const saved = await ask<Version>(workspace, "POST", "", { name: "Before all numbers" });
+	const console = await workspace.attach("console");
+	onTestFinished(() => console.close());
+	await workspace.run();
+	const said = () => Number(/kept (\d+)\s+$/.exec(console.text)?.[1] ?? 0);
+	await eventually("some numbers", () => said() > 50);
+	const undos: Version[] = [];
+	for (let round = 0; round < 3; round += 1) {
+		const { undo } = await ask<VersionRestored>(workspace, "POST", `/${saved.id}/restore`, {});
+		undos.push(undo);
+		const since = said();
+		await eventually("more numbers", () => said() > since + 50);
+	}
+	await workspace.stop();
+	const texts = await Promise.all(
+		undos.map(async ({ id }) => (await workspace.request("GET", `/versions/${id}/content?path=numbers.txt`)).text()),
+	);
+	texts.push(await workspace.read("numbers.txt"));
+	const there = new Set(texts.flatMap((text) => text.split("\n")));
+	const kept = [...console.text.matchAll(/kept (\d+)/g)].map(([, number]) => number as string);
+	expect(kept.length).toBeGreaterThan(200);
+	expect(kept.filter((number) => !there.has(number))).toEqual([]);
+});

@@ -202,7 +202,7 @@ export interface VersionPlaces {
 	/** Removes parts that were received; harmless for those that are not there. */
 	removeReceived(projectId: string, names: readonly string[]): Promise<void>;
 	/** What was received under this name is the version, whole. */
-	keepReceived(projectId: string, versionId: string): Promise<void>;
+	keepReceived(projectId: string, name: string, versionId: string): Promise<void>;
 	/** Harmless when it is not there. What is open of it can be read to its end. */
 	remove(projectId: string, versionId: string): Promise<void>;
 	/** Removes all of a project, or of all projects: whole or not. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { ObjectConfig } from "@repldock/objects";
 import { consolePtyId, RepldockError } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
+import { createWanted } from "./checkpoints/wanted.ts";
 import { openClusterTable } from "./cluster-routes.ts";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
 import { type ControlClient, connectControl } from "./control/client.ts";
@@ -209,6 +210,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		manifest: manifests.manifest,
 		workspaces,
 		ensureVolume: placements.ensureVolume,
+		standStill: placements.standStill,
 		writeDocuments,
 		quota,
 		turns,
@@ -351,6 +353,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		})
 		.catch(reportTo(log, "unsaved edits wait for their project to be opened"));
 
+	const storeWanted = createWanted({ checkpoints, tell: (message) => control?.tell(message), log });
 	const closeGateway = await serveGateway(gateway, paths.agentSocket, config.systemUser);
 	cleanup.push("gateway", closeGateway);
 
@@ -379,6 +382,8 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 			const before = new Map(placements.projects().map((id) => [id, placements.find(id)?.rightsVersion]));
 			heardDesired = true;
 			void placements.apply(desired).catch(reportTo(log, "the desired placements were not reached"));
+			checkpoints.refer(desired);
+			storeWanted(desired);
 			for (const placement of desired) {
 				if (before.get(placement.projectId) !== placement.rightsVersion) tellRights(placement);
 			}

@@ -159,6 +159,13 @@ export const siteOptions = {
 		parse: parse.duration,
 		description: "How long a deleted project can be restored.",
 	},
+	forkPatienceMs: {
+		variable: "REPLDOCK_FORK_PATIENCE",
+		fallback: "10s",
+		parse: parse.duration,
+		description:
+			"How long a fork waits for the origin's server to store what is new in it, and for its own to store that it is there.",
+	},
 	versionsAllMs: {
 		variable: "REPLDOCK_VERSIONS_ALL",
 		fallback: "1h",

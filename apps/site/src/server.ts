@@ -99,6 +99,7 @@ export async function startSite(
 				diskBytes: config.projectDiskBytes,
 			},
 			projectsPerUser: config.projectsPerUser,
+			forkPatienceMs: config.forkPatienceMs,
 			runningPerUser: config.runningPerUser,
 			trashTimeMs,
 			domainsPerProject: config.domainsPerProject,

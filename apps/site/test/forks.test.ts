@@ -1,6 +1,6 @@
 import type { Checkpoint, DesiredPlacement, ManifestAnswer } from "@repldock/protocol";
 import { manifestsPath, unnamedObjectsPath } from "@repldock/protocol";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { checkpoint, report } from "./support/checkpoints.ts";
 import type { Client } from "./support/client.ts";
 import { eventually } from "./support/eventually.ts";
@@ -18,7 +18,12 @@ let one: FakeNode;
 let two: FakeNode;
 
 beforeAll(async () => {
-	world = await createWorld({ REPLDOCK_JANITOR_INTERVAL: "100ms", REPLDOCK_PROJECTS_PER_USER: "30" });
+	world = await createWorld({
+		REPLDOCK_JANITOR_INTERVAL: "100ms",
+		REPLDOCK_PROJECTS_PER_USER: "30",
+		// These nodes answer when a test says so.
+		REPLDOCK_FORK_PATIENCE: "100ms",
+	});
 	instance = await world.startInstance();
 	owner = await instance.signedUp("Owner");
 	other = await instance.signedUp("Other");
@@ -154,6 +159,80 @@ test("on another node only what is stored can be had: full or dead origin's node
 	await eventually(async () => expect(placementOf(two, made.id)).toMatchObject({ stored: true }));
 	expect(placementOf(two, made.id)).not.toHaveProperty("copyOf");
 	await world.query("UPDATE nodes SET slots = 10 WHERE id = $1", [one.welcome.nodeId]);
+});
+
+/** Full, so that forks go to the other node; until the test is over. */
+async function fillUp(node: FakeNode) {
+	await world.query("UPDATE nodes SET slots = 1 WHERE id = $1", [node.welcome.nodeId]);
+	onTestFinished(async () => {
+		await world.query("UPDATE nodes SET slots = 10 WHERE id = $1", [node.welcome.nodeId]);
+	});
+}
+
+/** An origin on the first node, which runs and has no room; the second instance of the site is a patient one. */
+async function makeFullOrigin(name: string) {
+	const id = await makeOrigin(name);
+	await eventually(async () => expect(placementOf(one, id)?.want).toBe("running"));
+	one.report(placementOf(one, id) as DesiredPlacement, "running");
+	await eventually(async () => expect((await owner.get(`/api/v1/projects/${id}`)).body.state).toBe("running"));
+	await fillUp(one);
+	const patient = await world.startInstance({ REPLDOCK_FORK_PATIENCE: "30s" });
+	return { id, client: owner.at(patient) };
+}
+
+const wantedOf = (id: string) => placementOf(one, id)?.checkpointWanted;
+
+test("a fork elsewhere begins as the origin is now: its node stores it first, whichever instance hears of it", async () => {
+	const { id, client } = await makeFullOrigin("Typed");
+	const full = checkpoint(id, 10);
+	await report(one, full);
+	const forking = client.post(`/api/v1/projects/${id}/fork`, {});
+	await eventually(async () => expect(wantedOf(id)).toBe(1));
+	const latest = checkpoint(id, 20, { parent: parentOf(full) });
+	await report(one, latest);
+	one.send({ type: "checkpointAnswered", projectId: id, wanted: 1, upToDate: true });
+	const placed = await two.waitFor((all) => all.some(({ beginsAs }) => beginsAs?.projectId === id));
+	const made = placed.find(({ beginsAs }) => beginsAs?.projectId === id) as DesiredPlacement;
+	expect(made).toMatchObject({ stored: true, beginsAs: parentOf(latest) });
+	// Nor is the fork said to be made before the store tells of it.
+	await report(two, checkpoint(made.projectId, 20, { parent: parentOf(latest), bytes: 0 }));
+	expect(await forking).toMatchObject({ status: 201, body: { id: made.projectId, asOf: null } });
+	expect((await chainOf(made.projectId)).map(({ sequence, bytes }) => [sequence, bytes])).toEqual([
+		[10, 10],
+		[20, 10],
+		[20, 0],
+	]);
+	await eventually(async () => expect(placementOf(two, made.projectId)).not.toHaveProperty("beginsAs"));
+	await report(two, checkpoint(made.projectId, 21, { parent: parentOf(latest) }));
+	expect((await chainOf(made.projectId)).map(({ sequence }) => sequence)).toEqual([10, 20, 21]);
+	await world.query("DELETE FROM projects WHERE id = $1", [made.projectId]);
+});
+
+test("a fork of what its node cannot store, or does not answer for, says of when it is", async () => {
+	const { id, client } = await makeFullOrigin("Dated");
+	const full = checkpoint(id, 10, { takenAt: "2026-05-04T14:03:22.000Z" });
+	await report(one, full);
+	const forking = client.post(`/api/v1/projects/${id}/fork`, {});
+	await eventually(async () => expect(wantedOf(id)).toBe(1));
+	one.send({ type: "checkpointAnswered", projectId: id, wanted: 1, upToDate: false });
+	const placed = await two.waitFor((all) => all.some(({ beginsAs }) => beginsAs?.projectId === id));
+	const made = placed.find(({ beginsAs }) => beginsAs?.projectId === id) as DesiredPlacement;
+	await report(two, checkpoint(made.projectId, 10, { parent: parentOf(full), bytes: 0 }));
+	expect((await forking).body).toMatchObject({ asOf: full.takenAt });
+	// Nobody answers.
+	const silent = await fork(id);
+	expect(silent).toMatchObject({ asOf: full.takenAt });
+	// An answer to an earlier wish is none, nor is one of a node that has lost the project.
+	expect(wantedOf(id)).toBe(2);
+	two.send({ type: "checkpointAnswered", projectId: id, wanted: 2, upToDate: true });
+	one.send({ type: "checkpointAnswered", projectId: id, wanted: 1, upToDate: true });
+	await report(one, checkpoint(id, 11));
+	const [row] = await world.query(
+		"SELECT checkpoint_answered, checkpoint_up_to_date FROM placements WHERE project_id = $1",
+		[id],
+	);
+	expect(row).toEqual({ checkpoint_answered: 1, checkpoint_up_to_date: false });
+	await world.query("DELETE FROM projects WHERE id IN ($1, $2)", [made.projectId, silent.id]);
 });
 
 test("what nobody has opened yet is forked as its template", async () => {

@@ -2,10 +2,11 @@ import { randomUUID } from "node:crypto";
 import type { CheckpointId, StoredCheckpoint } from "@repldock/protocol";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { findProjects } from "../src/domain/rebuild.ts";
-import { findChain } from "../src/store/checkpoints.ts";
+import { findChain, findUnnamedObjects } from "../src/store/checkpoints.ts";
 import { type Database, openDatabase } from "../src/store/database.ts";
 import { placeProject } from "../src/store/placements.ts";
 import { knowsAll, rebuildIndex } from "../src/store/rebuild.ts";
+import { thinCheckpoints } from "../src/store/thinning.ts";
 import type { Client } from "./support/client.ts";
 import { dialIn } from "./support/fake-node.ts";
 import { createWorld, type World } from "./support/site.ts";
@@ -154,4 +155,26 @@ test("a fork comes back with what it builds on, whether its origin is found firs
 			[fork, 35],
 		]);
 	}
+});
+
+test("a fork that nobody has opened comes back by its reference, which keeps what it builds on, be the origin deleted", async () => {
+	await world.query("UPDATE object_index SET knows_since = now() - interval '1 day'");
+	const [origin, fork] = [randomUUID(), randomUUID()];
+	const full = checkpoint(origin, 1, 10, null, { takenAt: new Date(Date.now() + 1e9).toISOString() });
+	const edit = checkpoint(origin, 1, 20, full, { takenAt: full.takenAt });
+	const project = { ...facts, slug: "unopened", name: "Unopened" };
+	const reference = checkpoint(fork, 1, 20, edit, { bytes: 0, key: "packs/n/1-1000001", project });
+	expect(await rebuild([reference, edit, full])).toMatchObject({ projects: 1, deleted: 1 });
+	expect((await administrator.get(`/api/v1/projects/${fork}`)).body).toMatchObject({
+		name: "Unopened",
+		slug: "unopened",
+	});
+	await world.query("UPDATE checkpoints SET recorded_at = '2000-01-01Z', taken_at = '2000-01-01Z'");
+	await thinCheckpoints(database, { allMs: 1, hourlyMs: 1, dailyMs: 1, undoMs: 1 });
+	expect(await findUnnamedObjects(database, [full.key, edit.key, reference.key])).toEqual([]);
+	expect((await findChain(database, fork)).map(({ projectId, bytes }) => [projectId, bytes])).toEqual([
+		[origin, 10],
+		[origin, 10],
+		[fork, 0],
+	]);
 });

@@ -60,6 +60,10 @@ export function countOperations(store: ObjectStore): ObjectStore & { readonly co
 			counts.deletes += Math.ceil(keys.length / pageKeys);
 			return store.remove(keys);
 		},
+		now() {
+			counts.gets += 1;
+			return store.now();
+		},
 		reclaim: (olderThanMs) => store.reclaim(olderThanMs),
 	};
 }

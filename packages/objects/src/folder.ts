@@ -102,6 +102,21 @@ export async function openFolderStore(path: string): Promise<ObjectStore> {
 		}
 	}
 
+	/** The file system's, which is another machine's where the folder is a share of one. */
+	async function now(): Promise<Date> {
+		const probe = join(incoming, randomUUID());
+		return translate(async () => {
+			const handle = await open(probe, "wx", 0o600);
+			try {
+				await handle.write("now");
+				return (await handle.stat()).mtime;
+			} finally {
+				await handle.close();
+				await unlink(probe);
+			}
+		});
+	}
+
 	return {
 		description: root,
 		put,
@@ -149,13 +164,15 @@ export async function openFolderStore(path: string): Promise<ObjectStore> {
 			}
 			await assertPresent();
 		},
+		now,
 		async reclaim(olderThanMs) {
 			let reclaimed = 0;
+			const nowMs = (await now()).getTime();
 			await translate(async () => {
 				for await (const entry of await opendir(incoming)) {
 					const file = join(incoming, entry.name);
 					const found = await stat(file).catch(goneMeanwhile);
-					if (!found || Date.now() - found.mtimeMs < olderThanMs) continue;
+					if (!found || nowMs - found.mtimeMs < olderThanMs) continue;
 					await unlink(file);
 					reclaimed += 1;
 				}

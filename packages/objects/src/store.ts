@@ -56,7 +56,13 @@ export interface ObjectStore {
 	remove(keys: readonly string[]): Promise<void>;
 
 	/**
-	 * Gives back what uploads left that never finished and that nobody goes on with: younger ones may be at work.
+	 * What time it is by the clock that `modifiedAt` is of, to the second. The caller's own clock may be anything.
+	 * @throws ObjectStoreError also when the store does not say.
+	 */
+	now(): Promise<Date>;
+
+	/**
+	 * Gives back what uploads left that never finished and that nobody goes on with: younger ones, by the store's time, may be at work.
 	 * @returns how many there were.
 	 */
 	reclaim(olderThanMs: number): Promise<number>;

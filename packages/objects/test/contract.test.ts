@@ -193,6 +193,16 @@ describe.each(Object.entries(stores))("%s", (_name, open) => {
 		expect(await store.reclaim(0)).toBe(0);
 	});
 
+	test("says what time it is by the clock that its objects' times are of", async () => {
+		await store.put("clock", Buffer.from("x"));
+		const now = await store.now();
+		// Both tell seconds at least.
+		expect(now.getTime() - ((await store.head("clock"))?.modifiedAt.getTime() ?? 0)).toBeGreaterThan(-1_001);
+		expect(Math.abs(now.getTime() - Date.now())).toBeLessThan(3_600_000);
+		expect(await keysOf(store, "")).toEqual(["clock"]);
+		expect(await store.reclaim(0)).toBe(0);
+	});
+
 	test("lets a reader leave in the middle", async () => {
 		await store.put("key", randomBytes(3_000_000));
 		const body = await store.get("key");

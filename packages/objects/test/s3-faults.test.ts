@@ -26,6 +26,7 @@ const calls: Record<string, (store: ObjectStore) => Promise<unknown>> = {
 	list: (store) => keysOf(store, ""),
 	remove: (store) => store.remove(["other"]),
 	reclaim: (store) => store.reclaim(0),
+	now: async (store) => (await store.now()).getTime() > 0,
 };
 
 for (const [name, call] of Object.entries(calls)) {

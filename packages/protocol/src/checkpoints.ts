@@ -32,11 +32,17 @@ export const Checkpoint = CheckpointId.extend({
 	/** Where its bytes are: a stream of `btrfs send`, compressed with zstd. */
 	key: z.string().min(1).max(512),
 	start: z.int().nonnegative(),
-	bytes: z.int().positive(),
+	/**
+	 * 0 for a reference: its files are its parent's. By it the objects tell of a fork that nobody has opened yet. It restores
+	 * nothing by itself, and nothing builds on it.
+	 */
+	bytes: z.int().nonnegative(),
 	/** SHA-256 of these bytes, in hexadecimal. */
 	sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 export type Checkpoint = z.infer<typeof Checkpoint>;
+
+export const isReference = ({ bytes }: Pick<Checkpoint, "bytes">) => bytes === 0;
 
 /** What an object says of a checkpoint's project, so that a lost database can be made anew. */
 export const ProjectFacts = z.object({

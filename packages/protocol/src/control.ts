@@ -42,6 +42,10 @@ export const DesiredPlacement = z.object({
 	stored: z.boolean().default(false),
 	/** A fork whose volume is made as a copy of this project's, where that is at hand; missing once something of its own is stored. */
 	copyOf: ProjectId.optional(),
+	/** What a fork begins as, where it is not a copy; missing once something of its own is stored, be it a reference. */
+	beginsAs: CheckpointId.optional(),
+	/** Rises when somebody waits for what the project is now to be in the store; answered by `checkpointAnswered`. */
+	checkpointWanted: z.int().positive().optional(),
 	network: NetworkPolicy.default(openNetwork),
 	/** While it is wanted running: neither paused nor stopped for want of use, and started with its run command. */
 	alwaysOn: z.boolean().default(false),
@@ -85,6 +89,16 @@ export const NodeToSite = z.discriminatedUnion("type", [
 	z.object({ type: z.literal("observed"), observed: z.array(ObservedPlacement) }),
 	/** Checkpoints that are in the object store; said again until the site has recorded them. */
 	z.object({ type: z.literal("checkpoints"), checkpoints: z.array(Checkpoint).max(1000) }),
+	/**
+	 * After what was stored for `checkpointWanted`. `upToDate`: all that the project was when the node heard of it, what people
+	 * typed included. Nobody asks again: whoever waits has a limit.
+	 */
+	z.object({
+		type: z.literal("checkpointAnswered"),
+		projectId: ProjectId,
+		wanted: z.int().positive(),
+		upToDate: z.boolean(),
+	}),
 	z.object({ type: z.literal("heartbeat") }),
 	/** How the node's network stands now; only the latest counts. */
 	z.object({ type: z.literal("traffic"), traffic: NodeTraffic }),

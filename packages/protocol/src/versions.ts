@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { CheckpointKind, VersionName } from "./checkpoints.ts";
-import { ProjectName, Slug } from "./project.ts";
+import { Project, ProjectName, Slug } from "./project.ts";
 import { ProjectPath } from "./workspace.ts";
 
 /**
@@ -57,7 +57,12 @@ export const FileChange = z.object({
 export type FileChange = z.infer<typeof FileChange>;
 
 /** By path. `truncated` when there are more than are told. */
-export const VersionChanges = z.object({ changes: z.array(FileChange), truncated: z.boolean() });
+export const VersionChanges = z.object({
+	changes: z.array(FileChange),
+	truncated: z.boolean(),
+	/** Files of the same size and time that were too large to be read and compared: they are not told as changed. */
+	unread: z.int().nonnegative().default(0),
+});
 export type VersionChanges = z.infer<typeof VersionChanges>;
 
 /** A file or folder alone, or without a path the whole project. */
@@ -72,6 +77,15 @@ export const ForkProject = z.object({
 	version: VersionId.optional(),
 });
 export type ForkProject = z.infer<typeof ForkProject>;
+
+export const ProjectForked = Project.extend({
+	/**
+	 * The fork begins as its origin was then: what is newer could not be had. Null when it is as the origin was when it was
+	 * asked for, or as the version that was asked for.
+	 */
+	asOf: z.iso.datetime().nullable(),
+});
+export type ProjectForked = z.infer<typeof ProjectForked>;
 
 /** `undo`: the version that holds what was there before. */
 export const VersionRestored = z.object({ undo: Version });

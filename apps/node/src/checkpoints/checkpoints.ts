@@ -9,6 +9,7 @@ import {
 import type { SnapshotName, SnapshotSurvey } from "../host.ts";
 import { endChain } from "./chain.ts";
 import { promisedTime } from "./moment.ts";
+import { createReferences } from "./references.ts";
 import type { Reports } from "./reports.ts";
 import { createRounds, type RoundParts } from "./rounds.ts";
 import { createSources, type SourceParts } from "./sources.ts";
@@ -36,6 +37,13 @@ export interface Checkpoints {
 	 */
 	save(projectId: string, kind: CheckpointKind, name?: string): Promise<Checkpoint>;
 	/**
+	 * Makes all that the project is now durable, unless it is; what people typed included.
+	 * @returns whether all of it is in the store, be it that there is no volume here.
+	 */
+	bringUpToDate(projectId: string): Promise<boolean>;
+	/** Stores what tells of forks that nobody has opened. Nobody waits: it is tried again with every round. */
+	refer(placements: readonly DesiredPlacement[]): void;
+	/**
 	 * Makes the volume of a project that is not new, if it is not here: as it was made durable, or as a copy of its origin's.
 	 * @throws RepldockError `node_unreachable` when it cannot be had now.
 	 */
@@ -60,6 +68,8 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 	const wishes = createWishes();
 	const closing = new AbortController();
 	const resting = new Set<string>();
+	const references = createReferences({ ...options, state });
+	const bring = createSources({ ...options, state, inTurn });
 	const rounds = createRounds({ ...options, state, wishes, resting, signal: closing.signal });
 	let turn: Promise<unknown> = Promise.resolve();
 	let waitingRound: Promise<void> | undefined;
@@ -92,10 +102,18 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 	/** Of what the site could not be told for too long a full checkpoint is told instead. */
 	const giveUpOverdue = () => forgetReports([], reports.overdue(Date.now()));
 
+	async function storeReferences() {
+		await inTurn(references.store).catch((error: unknown) =>
+			log.warn({ err: error }, "new forks are not in the object store yet; it is tried again"),
+		);
+	}
+
 	async function dueRound() {
 		giveUpOverdue();
 		reports.tell();
-		if (rounds.isDue() && !closing.signal.aborted) await round();
+		if (!rounds.isDue() || closing.signal.aborted) return;
+		await storeReferences();
+		await round();
 	}
 
 	return {
@@ -136,7 +154,21 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			});
 		},
 
-		restore: createSources({ ...options, state, inTurn }),
+		async bringUpToDate(projectId) {
+			const written = await options.writeDocuments(projectId);
+			await round();
+			if (durable.has(projectId)) return written && !problems.has(projectId);
+			return !(await options.volumes.exists(projectId));
+		},
+
+		refer(placements) {
+			if (references.look(placements)) void storeReferences();
+		},
+
+		async restore(placement) {
+			// Nobody waits for it: a copy that the store tells of outlives the loss of the database.
+			if ((await bring(placement)) === "copied") void dueRound().catch(() => undefined);
+		},
 
 		durability(projectId) {
 			const moment = state.moments.get(projectId);

@@ -27,10 +27,8 @@ const othersOlderThanMs = 2 * givenUpAfterMs;
 export interface GarbageOptions {
 	store: ObjectStore;
 	nodeId: string;
-	/** Younger objects may be named by a manifest that is still on its way. */
+	/** Younger objects, by the store's own clock, may be named by a manifest that is still on its way. */
 	olderThanMs: number;
-	/** Of this moment, in milliseconds. */
-	nowMs?: number;
 	/** Which of these objects no manifest names, and since when that is known. @throws when it cannot be known now. */
 	unnamed(keys: readonly string[]): Promise<UnnamedObjectsAnswer>;
 	/** Objects of checkpoints that the site has not heard of yet. */
@@ -48,7 +46,9 @@ export interface GarbageOptions {
  * @throws when backups or the site cannot be asked; then nothing more is removed.
  */
 export async function collectGarbage(options: GarbageOptions): Promise<number> {
-	const { store, nodeId, nowMs = Date.now(), log } = options;
+	const { store, nodeId, log } = options;
+	// A node whose clock is a month ahead must not take all for old.
+	const nowMs = (await store.now()).getTime();
 	const bornBeforeMs = (key: string) =>
 		nowMs - (isWrittenBy(nodeId, key) ? options.olderThanMs : Math.max(options.olderThanMs, othersOlderThanMs));
 	const backedUp = await keysOfBackups(store);

@@ -1,4 +1,10 @@
-import { type Checkpoint, type DesiredPlacement, type ManifestQuestion, RepldockError } from "@repldock/protocol";
+import {
+	type Checkpoint,
+	type DesiredPlacement,
+	isReference,
+	type ManifestQuestion,
+	RepldockError,
+} from "@repldock/protocol";
 import { changesOf, type RestoreParts, restoreVolume } from "./restore.ts";
 import { snapshotOf } from "./state.ts";
 import type { Durable } from "./state-file.ts";
@@ -67,7 +73,7 @@ export function createSources(parts: SourceParts) {
 		const recorded = parent
 			? { projectId: parent.projectId, version: { generation: parent.generation, sequence: parent.sequence } }
 			: { projectId };
-		return [...(await parts.manifest(recorded)), ...tail];
+		return [...(await parts.manifest(recorded)), ...tail].filter((checkpoint) => !isReference(checkpoint));
 	}
 
 	async function restore(placement: DesiredPlacement): Promise<void> {
@@ -87,15 +93,20 @@ export function createSources(parts: SourceParts) {
 		});
 	}
 
-	/** Harmless when the volume is here, and when the project is new. */
-	return async function bring(placement: DesiredPlacement): Promise<void> {
+	/** Harmless when the volume is here, and when the project is new. @returns how it was made, if it was. */
+	return async function bring(placement: DesiredPlacement): Promise<"restored" | "copied" | null> {
 		const { projectId, copyOf, stored } = placement;
-		if (await volumes.exists(projectId)) return;
+		if (await volumes.exists(projectId)) return null;
 		// Whatever the site has been told by now: what was durable is never put behind a template.
-		if (ownOf(projectId)) return restore(placement);
-		if (copyOf !== undefined && (await volumes.exists(copyOf))) return fork(placement, copyOf);
-		if (stored) return restore(placement);
-		if (copyOf === undefined) return;
+		if (!ownOf(projectId) && copyOf !== undefined && (await volumes.exists(copyOf))) {
+			await fork(placement, copyOf);
+			return "copied";
+		}
+		if (ownOf(projectId) || stored) {
+			await restore(placement);
+			return "restored";
+		}
+		if (copyOf === undefined) return null;
 		throw new RepldockError(
 			"node_unreachable",
 			"What this project was forked from is not on this server, and nothing of it was stored. Fork it again.",

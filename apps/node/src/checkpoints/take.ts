@@ -50,8 +50,8 @@ export function createTaker(parts: TakeParts) {
 	let lastSequence = 0;
 
 	/**
-	 * By the clock, so that it rises even if this node has lost its memory; after the project's last one, also when the clock
-	 * was put back.
+	 * By the clock, so that it rises even if this node has lost its memory; after the project's last one, or its origin's, also
+	 * when the clock was put back.
 	 */
 	function nextSequence(nowMs: number, before: number): number {
 		lastSequence = Math.max(lastSequence + 1, nowMs, before + 1);
@@ -67,7 +67,7 @@ export function createTaker(parts: TakeParts) {
 		const moment = thisMoment();
 		const written = await parts.writeDocuments(projectId);
 		const wish = foremost(wished);
-		const id = { projectId, generation, sequence: nextSequence(moment.wallMs, own?.sequence ?? 0) };
+		const id = { projectId, generation, sequence: nextSequence(moment.wallMs, before?.sequence ?? 0) };
 		const snapshot = snapshotOf(id);
 		await snapshots.take(projectId, snapshot.name);
 		const compacts = resting.has(projectId) && canCompact(before);

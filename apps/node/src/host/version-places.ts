@@ -57,7 +57,7 @@ export function createVersionPlaces(mountPoint: string): VersionPlaces {
 
 		receive: received.receive,
 		removeReceived: (projectId, names) => received.remove(names.map((name) => ({ projectId, name }))),
-		keepReceived: (projectId, versionId) => rename(received.path(projectId, versionId), path(projectId, versionId)),
+		keepReceived: (projectId, name, versionId) => rename(received.path(projectId, name), path(projectId, versionId)),
 
 		async remove(projectId, versionId) {
 			await removeOne(path(projectId, versionId));

@@ -6,6 +6,7 @@ import type { ContainerLife } from "./container-life.ts";
 import { type ContainersOptions, createContainers, type RunningContainer } from "./containers.ts";
 import { createQueues } from "./queues.ts";
 import { createRetry } from "./retry.ts";
+import { whileStandingStill } from "./stand-still.ts";
 import { readState, writeState } from "./state-file.ts";
 
 export interface PlacementsOptions extends ContainersOptions {
@@ -40,6 +41,8 @@ export interface Placements {
 	ensureVolume(projectId: string): Promise<void>;
 	/** Lets the programs of a running container stand still; harmless otherwise. @throws EngineError, and it runs on. */
 	pause(projectId: string): Promise<void>;
+	/** Does work with a project's files while none of its programs runs; see `whileStandingStill`. */
+	standStill<T>(projectId: string, work: () => Promise<T>): Promise<T>;
 	/** Stops it for want of use; its next start is a quick one. */
 	stop(projectId: string): Promise<void>;
 	/** The engine says that a container ended. */
@@ -330,6 +333,9 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		async pause(projectId) {
 			await queues.run(projectId, () => containers.pause(projectId));
 		},
+
+		standStill: (projectId, work) =>
+			queues.run(projectId, () => whileStandingStill({ engine, containers, log }, projectId, work)),
 
 		async stop(projectId) {
 			await queues.run(projectId, () => containers.rest(projectId));

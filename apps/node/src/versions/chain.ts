@@ -1,4 +1,4 @@
-import { type Checkpoint, type ManifestQuestion, RepldockError } from "@repldock/protocol";
+import { type Checkpoint, isReference, type ManifestQuestion, RepldockError } from "@repldock/protocol";
 
 export interface ChainParts {
 	/** What restores a version, by the site's knowledge. @throws RepldockError `node_unreachable` when it does not answer. */
@@ -32,7 +32,7 @@ export async function findChain(parts: ChainParts, projectId: string, versionId:
 	const { projectId: of, ...version } = missing;
 	const recorded = await parts.manifest({ projectId: of, version });
 	if (recorded.length === 0) throw gone();
-	return [...recorded, ...tail];
+	return [...recorded, ...tail].filter((checkpoint) => !isReference(checkpoint));
 }
 
 export function gone(cause?: unknown): RepldockError {

@@ -80,7 +80,9 @@ export function createFetching(parts: FetchParts) {
 		const base = parts.base(projectId, own.toReversed());
 		try {
 			await receiveAfter(projectId, chain, base ? own.indexOf(base.versionId) : -1);
-			await places.keepReceived(projectId, versionId);
+			// Of a reference it is what that stands for.
+			const last = chain.at(-1);
+			await places.keepReceived(projectId, last ? idOf(last) : versionId, versionId);
 		} finally {
 			base?.release();
 		}

@@ -23,7 +23,8 @@ export async function startVersions(options: {
 	mountPoint: string;
 	volumes: Volumes;
 	owner: RunnerId;
-	checkpoints: Pick<Checkpoints, "save" | "reports">;
+	checkpoints: Pick<Checkpoints, "save" | "bringUpToDate" | "reports">;
+	standStill<T>(projectId: string, work: () => Promise<T>): Promise<T>;
 	manifest(question: ManifestQuestion): Promise<Checkpoint[]>;
 	workspaces: Workspaces;
 	ensureVolume(projectId: string): Promise<void>;
@@ -45,6 +46,7 @@ export async function startVersions(options: {
 		...options,
 		shelf,
 		checkpoint: checkpoints.save,
+		bringUpToDate: checkpoints.bringUpToDate,
 		stage: (projectId) => openStaging(volumes.path(projectId), owner),
 		readFiles: (root) => openProjectFiles(root, owner),
 		freeze: ({ path, usedBytes, release }) => ({

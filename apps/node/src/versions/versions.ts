@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import {
 	type Checkpoint,
 	type CheckpointKind,
@@ -22,6 +23,10 @@ export interface VersionsOptions extends Omit<RestoreParts, "volumes"> {
 	workspaces: Workspaces;
 	/** @throws RepldockError `timed_out` when the object store does not take it. */
 	checkpoint(projectId: string, kind: CheckpointKind, name?: string): Promise<Checkpoint>;
+	/** Makes all that the project is now durable, as far as that is possible. */
+	bringUpToDate(projectId: string): Promise<boolean>;
+	/** Does work while none of the project's programs runs. */
+	standStill<T>(projectId: string, work: () => Promise<T>): Promise<T>;
 	ensureVolume(projectId: string): Promise<void>;
 	/** Writes what people typed into files. @returns false when some of it cannot be. */
 	writeDocuments(projectId: string): Promise<boolean>;
@@ -55,6 +60,9 @@ export interface Versions {
 	close(): void;
 }
 
+/** How long programs stand still at most for what they wrote last to be stored. */
+const standStillMs = 20_000;
+
 export function createVersions(options: VersionsOptions): Versions {
 	const { shelf, workspaces, log } = options;
 	const compare = createComparisons(options);
@@ -67,7 +75,7 @@ export function createVersions(options: VersionsOptions): Versions {
 
 	async function keepPresent(projectId: string): Promise<Version> {
 		try {
-			return toVersion(await checkpoint(projectId, "before-restore"));
+			return toVersion(await within(standStillMs, checkpoint(projectId, "before-restore")));
 		} catch (cause) {
 			throw new RepldockError(
 				"timed_out",
@@ -120,9 +128,14 @@ export function createVersions(options: VersionsOptions): Versions {
 					const workspace = await workspaces.open(projectId);
 					// Before anything is stored for its sake.
 					if (path !== "") await options.readFiles(held.path).stat(path);
-					const undo = await keepPresent(projectId);
-					if (path === "") await restoreAll(options, workspace, version);
-					else await restoreOne(options, workspace, version, path);
+					// Most of what is to be kept is stored while programs go on.
+					await options.bringUpToDate(projectId);
+					const undo = await options.standStill(projectId, async () => {
+						const kept = await keepPresent(projectId);
+						if (path === "") await restoreAll(options, workspace, version);
+						else await restoreOne(options, workspace, version, path);
+						return kept;
+					});
 					const tookMs = performance.now() - startedAtMs;
 					log.info({ projectId, versionId, undo: undo.id, whole: path === "", tookMs }, "version restored");
 					return { undo };
@@ -133,6 +146,22 @@ export function createVersions(options: VersionsOptions): Versions {
 		forget: shelf.forget,
 		close: shelf.close,
 	};
+}
+
+/** @throws Error when it is not done in time; nobody waits for it any more. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+	work.catch(() => undefined);
+	const overdue = new AbortController();
+	try {
+		return await Promise.race([
+			work,
+			wait(ms, undefined, { signal: overdue.signal }).then(() => {
+				throw new Error(`it took longer than ${ms} ms`);
+			}),
+		]);
+	} finally {
+		overdue.abort();
+	}
 }
 
 /** As it is in the moment in which it was made. */

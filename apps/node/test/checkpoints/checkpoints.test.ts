@@ -3,11 +3,12 @@ import { chmod, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { countOperations, ObjectStoreError, readIndex } from "@repldock/objects";
+import { countOperations, type ObjectStore, ObjectStoreError, openS3Store, readIndex } from "@repldock/objects";
 import { type Checkpoint, type CheckpointId, PackEntry, type ScrubQuestion } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
+import { startObjectServer } from "../../../../tests/support/object-server.ts";
 import { collectGarbage } from "../../src/checkpoints/garbage.ts";
 import { readPack } from "../../src/checkpoints/pack.ts";
 import { scrubOnSchedule } from "../../src/checkpoints/scrub.ts";
@@ -322,10 +323,9 @@ test("what another node wrote is left to it, which may have to tell of it yet, u
 	for (const key of [...packs, ...mine]) await cluster.store.put(key, Buffer.from("x"));
 	const collectAfter = (days: number) =>
 		collectGarbage({
-			store: cluster.store,
+			store: { ...cluster.store, now: async () => new Date(Date.now() + days * dayMs) },
 			nodeId: "me",
 			olderThanMs: dayMs,
-			nowMs: Date.now() + days * dayMs,
 			unnamed: async (keys) => ({
 				unnamed: keys.filter((key) => packs.includes(key) || mine.includes(key)),
 				knowsSince: new Date(0).toISOString(),
@@ -337,6 +337,44 @@ test("what another node wrote is left to it, which may have to tell of it yet, u
 	expect(await collectAfter(27)).toBe(2);
 	expect(await keysOf(cluster.store, "packs/other/")).toHaveLength(1);
 	expect(await collectAfter(29)).toBe(2);
+});
+
+test("a node whose clock is a month ahead removes nothing early: age is measured by the store's clock", async () => {
+	const server = await startObjectServer();
+	onTestFinished(() => server.close());
+	const bucket = openS3Store({
+		...server.credentials,
+		endpoint: `http://127.0.0.1:${server.port}`,
+		bucket: server.bucket,
+		style: "path",
+	});
+	const monthMs = 31 * 24 * 60 * 60 * 1000;
+	/** The server of the test reads the same clock as the node: it is put back while that is ahead. */
+	for (const { store, later } of [
+		{ store: cluster.store, later: { ...cluster.store, now: async () => new Date(Date.now() + monthMs) } },
+		{ store: bucket, later: bucket },
+	]) {
+		const keys = ["packs/other/000000000000007-0", "packs/me/000000000000007-0"];
+		for (const key of keys) await store.put(key, Buffer.from("x"));
+		const collect = (from: ObjectStore) =>
+			collectGarbage({
+				store: from,
+				nodeId: "me",
+				olderThanMs: 24 * 60 * 60 * 1000,
+				unnamed: async (asked) => ({
+					unnamed: asked.filter((key) => keys.includes(key)),
+					knowsSince: new Date(0).toISOString(),
+				}),
+				unreported: () => new Set(),
+				log,
+			});
+		vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + monthMs });
+		server.setClock(-monthMs);
+		expect(await collect(store)).toBe(0);
+		vi.useRealTimers();
+		server.setClock(monthMs);
+		expect(await collect(later)).toBe(2);
+	}
 });
 
 test("what the site could not be told for two weeks is told no more: a full checkpoint takes its place", async () => {

@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { access, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { readIndex } from "@repldock/objects";
+import { type Checkpoint, PackEntry } from "@repldock/protocol";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { z } from "zod";
 import { findLeftovers } from "../host/machine.ts";
 import { type CheckpointNode, type Cluster, namesIn, startCluster } from "./rig.ts";
 
@@ -186,4 +189,103 @@ test("what was durable is restored, never put behind the template, though the si
 	await one.checkpoints.restore(placement);
 	expect(await readFile(join(path, "more"), "utf8")).toBe("more");
 	expect(await readFile(join(path, "mine"), "utf8")).toBe("mine");
+});
+
+/** A fork on the other node that nobody has opened, as the site tells of it. */
+function placeUnopened(originId: string) {
+	const [begins] = cluster.chainOf(originId).slice(-1).map(idOf);
+	const fork = cluster.placeFork(originId);
+	delete fork.copyOf;
+	return Object.assign(fork, begins ? { beginsAs: begins } : {});
+}
+
+const idOf = ({ projectId, generation, sequence }: Checkpoint) => ({ projectId, generation, sequence });
+
+/** What the objects alone tell of a project, with what they call it. */
+async function toldOf(projectId: string) {
+	const told = [];
+	for await (const { key, bytes } of cluster.store.list("packs/")) {
+		const entries = z.array(PackEntry).parse(await readIndex(cluster.store, key, bytes));
+		told.push(...entries.filter((entry) => entry.projectId === projectId));
+	}
+	return told;
+}
+
+test("the objects tell of a fork that nobody has opened, once its node has heard of it, be it after an outage of the store", async () => {
+	const { id, large } = await makeProject();
+	await one.checkpoints.round();
+	const fork = placeUnopened(id);
+	cluster.breakStore({ put: () => Promise.reject(new Error("no")) });
+	two.checkpoints.refer([fork]);
+	await two.checkpoints.round();
+	expect(await toldOf(fork.projectId)).toEqual([]);
+	cluster.breakStore();
+	await two.checkpoints.round();
+	const [reference, ...others] = await toldOf(fork.projectId);
+	expect(others).toEqual([]);
+	expect(reference).toMatchObject({
+		parent: fork.beginsAs,
+		sequence: fork.beginsAs?.sequence,
+		bytes: 0,
+		project: { name: "An app", slug: fork.slug, ownerId: fork.owner.id },
+	});
+	expect(cluster.chainOf(fork.projectId).map(({ projectId }) => projectId)).toEqual([id, fork.projectId]);
+	// Told again, as with every word of the site: once is enough.
+	two.checkpoints.refer([fork]);
+	await two.checkpoints.round();
+	expect(await toldOf(fork.projectId)).toHaveLength(1);
+
+	// A reference restores nothing by itself; what the fork stores is later than it, whatever the clock says.
+	await two.checkpoints.restore(fork);
+	const copy = two.volumes.path(fork.projectId);
+	expect((await readFile(join(copy, "large"))).equals(large)).toBe(true);
+	await writeFile(join(copy, "mine"), "mine");
+	vi.useFakeTimers({ toFake: ["Date"], now: 1000 });
+	onTestFinished(() => void vi.useRealTimers());
+	await two.checkpoints.save(fork.projectId, "change");
+	const chain = cluster.chainOf(fork.projectId);
+	expect(chain.map(({ projectId, bytes }) => [projectId, bytes > 0])).toEqual([
+		[id, true],
+		[fork.projectId, true],
+	]);
+	expect(chain.at(-1)?.sequence).toBeGreaterThan(fork.beginsAs?.sequence ?? Number.POSITIVE_INFINITY);
+});
+
+test("a fork that is to be a copy, or is here, needs no reference", async () => {
+	const { id } = await makeProject();
+	await one.checkpoints.round();
+	const copied = Object.assign(placeUnopened(id), { copyOf: id });
+	one.checkpoints.refer([copied]);
+	await one.checkpoints.round();
+	expect(await toldOf(copied.projectId)).toEqual([]);
+	// Nor does anybody wait for the tick: the first checkpoint of a copy follows at once.
+	await one.checkpoints.restore(copied);
+	await vi.waitFor(async () => expect(await toldOf(copied.projectId)).toHaveLength(1), 20_000);
+	expect((await toldOf(copied.projectId))[0]?.bytes).toBeGreaterThan(0);
+	const opened = placeUnopened(id);
+	await two.checkpoints.restore(opened);
+	two.checkpoints.refer([opened]);
+	await two.checkpoints.round();
+	expect((await toldOf(opened.projectId)).map(({ bytes }) => bytes > 0)).toEqual([true]);
+});
+
+test("what the site waits for is stored with what was just typed, and only if it is not; an outage is told", async () => {
+	const { id, path } = await makeProject();
+	await one.checkpoints.round();
+	let typed = "first";
+	cluster.typing.set(id, async () => {
+		if (typed !== "") await writeFile(join(path, "typed"), typed);
+		typed = "";
+	});
+	expect(await one.checkpoints.bringUpToDate(id)).toBe(true);
+	const before = cluster.chainOf(id).length;
+	expect(before).toBe(2);
+	expect(await one.checkpoints.bringUpToDate(id)).toBe(true);
+	expect(cluster.chainOf(id)).toHaveLength(before);
+	typed = "second";
+	cluster.breakStore({ put: () => Promise.reject(new Error("no")) });
+	expect(await one.checkpoints.bringUpToDate(id)).toBe(false);
+	cluster.breakStore();
+	// Where no volume is there is nothing that is not stored.
+	expect(await two.checkpoints.bringUpToDate(id)).toBe(true);
 });

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { link, mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ObjectStoreError } from "@repldock/objects";
-import type { DirectoryListing, ExportReady, Version } from "@repldock/protocol";
+import type { Checkpoint, DirectoryListing, ExportReady, Version } from "@repldock/protocol";
 import { runCommand } from "@repldock/service";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type CheckpointNode, type Cluster, startCluster } from "../checkpoints/rig.ts";
@@ -352,4 +352,16 @@ test("a version is exported under its time, while the project goes on", async ()
 	expect(await runCommand("tar", ["--zstd", "-xOf", archive, "main.py"])).toBe("print(1)\n");
 	const wrong = await rig.project("POST", "/export", { format: "zip", version: "1.1" });
 	expect(wrong.json()).toMatchObject({ code: "not_found" });
+});
+
+test("a reference, which has no bytes of its own, is read as what it stands for", async () => {
+	const [first = ""] = await makeVersions(2);
+	const { projectId } = rig.placement;
+	const referred = cluster.recorded.get(`${projectId}.${first}`) as Checkpoint;
+	const { generation, sequence } = referred;
+	const reference = { ...referred, sequence: sequence + 1, parent: { projectId, generation, sequence }, bytes: 0 };
+	cluster.recorded.set(`${projectId}.${generation}.${sequence + 1}`, reference);
+	expect(await text(`${generation}.${sequence + 1}`, "main.py")).toBe("print(1)\n");
+	expect(await text(first, "main.py")).toBe("print(1)\n");
+	cluster.recorded.delete(`${projectId}.${generation}.${sequence + 1}`);
 });

@@ -1,9 +1,11 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
 	link,
 	lstat,
 	mkdir,
+	open,
 	readdir,
 	readFile,
 	readlink,
@@ -17,13 +19,13 @@ import { join } from "node:path";
 import { ObjectStoreError } from "@repldock/objects";
 import { documentTextName, type VersionRestored } from "@repldock/protocol";
 import { runCommand } from "@repldock/service";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import * as Y from "yjs";
 import { compareTrees } from "../../src/host/files/compare.ts";
 import { openStaging } from "../../src/host/files/staging.ts";
 import { settleStagings } from "../../src/host/files/staging-moves.ts";
 import type { Staging } from "../../src/host.ts";
-import { type CheckpointNode, type Cluster, startCluster } from "../checkpoints/rig.ts";
+import { type CheckpointNode, type Cluster, namesIn, startCluster } from "../checkpoints/rig.ts";
 import { findLeftovers } from "../host/machine.ts";
 import { createPage, type Page } from "../workspace/rig.ts";
 import { startVersionRig, type VersionRig } from "./rig.ts";
@@ -425,6 +427,31 @@ test("what has changed since a version is told by path, with what people have ty
 	expect((await readdir(mountPoint)).filter((name) => name.endsWith(".snapshot"))).toEqual([]);
 });
 
+test("a file that was changed without changing its size and its time is told, whether the version is the node's own or fetched", async () => {
+	// The node keeps the first one's snapshot, for the next rest to build on.
+	await rig.keep();
+	const moment = new Date("2026-01-02T03:04:05.678Z");
+	for (const name of ["hidden", "untouched", "large"]) {
+		await writeFile(at(name), Buffer.alloc(name === "large" ? 3 * megabyte : 8, "1"));
+		await utimes(at(name), moment, moment);
+	}
+	const own = await rig.keep();
+	expect(await rig.changes(own)).toEqual([]);
+	for (const name of ["hidden", "large"]) {
+		const file = await open(at(name), "r+");
+		await file.write("2", (await file.stat()).size - 1);
+		await file.close();
+		await utimes(at(name), moment, moment);
+	}
+	const expected = ["modified file hidden", "modified file large"];
+	expect(await rig.changes(own)).toEqual(expected);
+	await rig.keep();
+	await rig.restartVersions();
+	await rig.versions.forget(rig.projectId);
+	expect(await rig.changes(own)).toEqual(expected);
+	expect(await namesIn(join(mountPoint, ".checkpoints", rig.projectId))).not.toContain(own);
+});
+
 test("changes are bounded: in what is told, in what is looked at, and in what is read", async () => {
 	const [one, two] = [join(cluster.directory, "a"), join(cluster.directory, "b")];
 	await mkdir(join(one, "d"), { recursive: true });
@@ -441,6 +468,7 @@ test("changes are bounded: in what is told, in what is looked at, and in what is
 		levels: 10,
 		bytesOfOneFile: 100,
 		bytes: 100,
+		bytesOfSameTime: 100,
 	};
 	const count = async (change: Partial<typeof limits>) => {
 		const { changes, truncated } = await compareTrees(one, two, { ...limits, ...change });
@@ -457,4 +485,73 @@ test("changes are bounded: in what is told, in what is looked at, and in what is
 	expect(await count({})).toEqual([0, false]);
 	expect(await count({ bytes: 5 })).toEqual([15, false]);
 	expect(await count({ bytesOfOneFile: 0 })).toEqual([20, false]);
+	for (let number = 0; number < 20; number += 1) {
+		await writeFile(join(two, `d/${number + 10}`), "2");
+		await utimes(join(two, `d/${number + 10}`), 1, 1);
+	}
+	expect(await count({})).toEqual([20, false]);
+	expect(await compareTrees(one, two, { ...limits, bytesOfSameTime: 5 })).toMatchObject({
+		unread: 15,
+		truncated: false,
+	});
+	expect(await count({ bytesOfSameTime: 5 })).toEqual([5, false]);
+});
+
+/** As the program of the flow's test: it says a number once that is on the disk under its name. */
+const writeNumbers = `import itertools, os
+os.chdir(os.environ["ROOT"])
+for n in itertools.count(1):
+    while True:
+        fd = os.open("numbers.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        os.write(fd, b"%d\\n" % n)
+        os.fsync(fd)
+        kept = os.path.exists("numbers.txt") and os.stat("numbers.txt").st_ino == os.fstat(fd).st_ino
+        os.close(fd)
+        if kept: break
+    print(n, flush=True)
+`;
+
+test("what programs write while a restore begins is in the version before it: they stand still until the files are there", async () => {
+	const isStopped = async (pid: number) => / T /.test(await readFile(`/proc/${pid}/stat`, "utf8"));
+	let writer: ChildProcess | undefined;
+	const own = await start({
+		// Signals stand for the engine's pause, which the flow's test has.
+		async standStill(work) {
+			const pid = writer?.pid;
+			if (pid === undefined) return work();
+			process.kill(pid, "SIGSTOP");
+			await vi.waitFor(async () => expect(await isStopped(pid)).toBe(true), 10_000);
+			return work().finally(() => process.kill(pid, "SIGCONT"));
+		},
+	});
+	await writeFile(join(own.root, "numbers.txt"), "");
+	const first = await own.keep();
+	writer = spawn("python3", ["-c", writeNumbers], { env: { ROOT: own.root }, stdio: ["ignore", "pipe", "inherit"] });
+	onTestFinished(() => void writer?.kill("SIGKILL"));
+	let said = "";
+	writer.stdout?.on("data", (chunk: Buffer) => {
+		said += chunk.toString();
+	});
+	const lines = () => said.split("\n").length;
+	await vi.waitFor(() => expect(lines()).toBeGreaterThan(50), 20_000);
+	const undos: string[] = [];
+	for (let round = 0; round < 3; round += 1) {
+		const answer = await own.project("POST", `/versions/${first}/restore`, {});
+		undos.push((answer.json() as VersionRestored).undo.id);
+		const since = lines();
+		await vi.waitFor(() => expect(lines()).toBeGreaterThan(since + 50), 20_000);
+	}
+	writer.kill("SIGKILL");
+	const texts = [await readFile(join(own.root, "numbers.txt"), "utf8")];
+	for (const id of undos) {
+		texts.push((await own.project("GET", `/versions/${id}/content?path=numbers.txt`)).body.toString());
+	}
+	const there = new Set(texts.flatMap((text) => text.split("\n")));
+	// The last line may be cut where the program was ended.
+	expect(
+		said
+			.split("\n")
+			.slice(0, -1)
+			.filter((number) => !there.has(number)),
+	).toEqual([]);
 });

@@ -30,7 +30,11 @@ export async function startVersionRig(
 	cluster: Cluster,
 	node: CheckpointNode,
 	mountPoint: string,
-	options: { diskBytes?: number; limits?: Partial<ShelfLimits> } = {},
+	options: {
+		diskBytes?: number;
+		limits?: Partial<ShelfLimits>;
+		standStill?<T>(work: () => Promise<T>): Promise<T>;
+	} = {},
 ): Promise<VersionRig> {
 	const placement = cluster.place();
 	const { projectId } = placement;
@@ -55,11 +59,13 @@ export async function startVersionRig(
 					owner: { uid: 300_000, gid: 300_001 },
 					checkpoints: {
 						save: (...given) => node.checkpoints.save(...given),
+						bringUpToDate: (...given) => node.checkpoints.bringUpToDate(...given),
 						reports: { ...node.checkpoints.reports, unreported: () => node.checkpoints.reports.unreported() },
 					},
 					manifest: async ({ projectId: of, version }) => cluster.chainOf(of, version),
 					workspaces,
 					ensureVolume: async () => undefined,
+					standStill: (_, work) => options.standStill?.(work) ?? work(),
 					writeDocuments: async (id) => (await workspaces.present(id)?.documents.saveAll()) ?? true,
 					quota: (id) => cluster.placements.get(id)?.limits.diskBytes ?? 0,
 					turns,

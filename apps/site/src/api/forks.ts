@@ -1,8 +1,9 @@
-import { createRoute } from "@hono/zod-openapi";
-import { ForkProject, projectNameMaxLength, RepldockError } from "@repldock/protocol";
+import { createRoute, z } from "@hono/zod-openapi";
+import { ForkProject, ProjectForked, projectNameMaxLength, RepldockError } from "@repldock/protocol";
 import { chooseNode, hasRoom } from "../domain/placement.ts";
 import { slugFromName } from "../domain/slug.ts";
-import { findForkSource, insertFork } from "../store/forks.ts";
+import { awaitOwnCheckpoint, awaitPresentState } from "../store/awaited-checkpoints.ts";
+import { type ForkSource, findForkSource, insertFork } from "../store/forks.ts";
 import { listNodes } from "../store/nodes.ts";
 import type { StoredProject } from "../store/projects.ts";
 import type { User } from "../store/users.ts";
@@ -10,7 +11,9 @@ import type { ApiParts } from "./context.ts";
 import { routeGroup } from "./group.ts";
 import { requireUser } from "./identity.ts";
 import { findVisible, insertUnderFreeSlug, requireProjectsLeft, toApi } from "./project-actions.ts";
-import { created, IdParameter, jsonBody, Project } from "./schemas.ts";
+import { created, IdParameter, jsonBody } from "./schemas.ts";
+
+const Forked = z.object(ProjectForked.shape).openapi("ProjectForked");
 
 const forkRoute = createRoute({
 	method: "post",
@@ -20,16 +23,17 @@ const forkRoute = createRoute({
 	description:
 		"Whoever may see a project may fork it. The fork is private and counts as one of your projects. It has the files, or " +
 		"those of one version; domains, always-on and raised limits stay with the origin, what an administrator did to its " +
-		"network does not.",
+		"network does not. The origin's server is asked for what is newer than the object store knows; when that cannot be " +
+		"had in time, `asOf` tells of which moment the files are.",
 	request: { params: IdParameter, ...jsonBody(ForkProject) },
-	responses: created(Project, "The fork."),
+	responses: created(Forked, "The fork, and of when its files are."),
 });
 
 export function forkRoutes(parts: ApiParts) {
 	return routeGroup().openapi(forkRoute, async (context) => {
 		const user = requireUser(context);
-		const fork = await forkProject(parts, user, context.req.valid("param").id, context.req.valid("json"));
-		return context.json(toApi(parts, fork), 201);
+		const { fork, asOf } = await forkProject(parts, user, context.req.valid("param").id, context.req.valid("json"));
+		return context.json({ ...toApi(parts, fork), asOf: asOf?.toISOString() ?? null }, 201);
 	});
 }
 
@@ -37,22 +41,29 @@ export function forkRoutes(parts: ApiParts) {
  * @throws RepldockError `not_found`, `not_allowed` in the trash, `limit_reached`, `slug_taken`, `node_unreachable` when the
  *   files are only where they cannot be had now.
  */
-async function forkProject(parts: ApiParts, user: User, originId: string, input: ForkProject): Promise<StoredProject> {
+async function forkProject(
+	parts: ApiParts,
+	user: User,
+	originId: string,
+	input: ForkProject,
+): Promise<{ fork: StoredProject; asOf: Date | null }> {
 	const { database } = parts;
 	const { project: origin, rights } = await findVisible(parts, originId, user);
 	if (origin.deletedAt) throw new RepldockError("not_allowed", "This project is in the trash. Restore it first.");
 	await requireProjectsLeft(parts, user);
-	const source = await findForkSource(
+	const recorded = await findForkSource(
 		database,
 		originId,
 		input.version === undefined ? undefined : readVersion(input.version),
 	);
-	if (input.version !== undefined && !source.checkpoint) {
+	if (input.version !== undefined && !recorded.checkpoint) {
 		throw new RepldockError("not_found", "This version is not kept any more.");
 	}
-	const place = await choosePlace(parts, origin, source, input.version === undefined);
+	const place = await choosePlace(parts, origin, recorded, input.version === undefined);
+	const isDated = input.version === undefined && !place.copiesVolume && recorded.checkpoint !== null;
+	const { source, asOf } = isDated ? await withLatest(parts, origin, recorded) : { source: recorded, asOf: null };
 	const name = input.name ?? `Fork of ${origin.name}`.slice(0, projectNameMaxLength).trim();
-	return insertUnderFreeSlug(parts, input.slug, slugFromName(name, origin.template), (slug) =>
+	const fork = await insertUnderFreeSlug(parts, input.slug, slugFromName(name, origin.template), (slug) =>
 		insertFork(database, {
 			originId,
 			ownerId: user.id,
@@ -65,6 +76,25 @@ async function forkProject(parts: ApiParts, user: User, originId: string, input:
 			...place,
 		}),
 	);
+	// It is there either way. But for an outage of nodes or store, a loss of the database does not take it away any more.
+	if (place.nodeId !== null && recorded.hasFiles) await awaitOwnCheckpoint(database, fork.id, parts.forkPatienceMs);
+	return { fork, asOf };
+}
+
+/**
+ * What the origin is now, once its node has stored it.
+ * @returns what is recorded instead, with its time, when the node does not answer or the store does not take it.
+ */
+async function withLatest(
+	{ database, forkPatienceMs }: ApiParts,
+	origin: StoredProject,
+	recorded: ForkSource,
+): Promise<{ source: ForkSource; asOf: Date | null }> {
+	// No node has anything of it: the store has all.
+	if (!origin.placement) return { source: recorded, asOf: null };
+	const isLatest = origin.placement.nodeIsLive && (await awaitPresentState(database, origin.id, forkPatienceMs));
+	const source = await findForkSource(database, origin.id, undefined);
+	return { source, asOf: isLatest ? null : (source.checkpoint?.takenAt ?? null) };
 }
 
 /** On the origin's node its volume need only be copied. Elsewhere the object store must have it. */

@@ -22,3 +22,10 @@ export function ago(time: string, now: number = Date.now()): string {
 export function daysUntil(time: string, now: number = Date.now()): number {
 	return Math.max(0, Math.ceil((Date.parse(time) - now) / 86_400_000));
 }
+
+/** A moment for people: of today its time, otherwise its date as well. */
+export function momentText(time: string, now: Date = new Date()): string {
+	const moment = new Date(time);
+	const isToday = moment.toDateString() === now.toDateString();
+	return isToday ? moment.toLocaleTimeString() : moment.toLocaleString();
+}

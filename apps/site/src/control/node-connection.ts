@@ -9,6 +9,7 @@ import {
 import type { Logger } from "@repldock/service";
 import type { RawData, WebSocket } from "ws";
 import { nodeLostAfterMs } from "../domain/placement.ts";
+import { recordAnswer } from "../store/awaited-checkpoints.ts";
 import { recordCheckpoints } from "../store/checkpoints.ts";
 import type { PlacedRoute } from "../store/cluster-routes.ts";
 import type { Database } from "../store/database.ts";
@@ -127,6 +128,7 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 		if (message.type === "checkpoints") {
 			send({ type: "checkpointsRecorded", ...(await recordCheckpoints(database, nodeId, message.checkpoints)) });
 		}
+		if (message.type === "checkpointAnswered") await recordAnswer(database, nodeId, message);
 		if (!(await touchNode(database, nodeId, sessionId)))
 			socket.close(superseded, "Another socket speaks for this node.");
 	}

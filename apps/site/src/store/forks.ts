@@ -7,7 +7,7 @@ import { insertProject } from "./projects.ts";
 /** Where the files of a fork come from. */
 export interface ForkSource {
 	/** A checkpoint in the object store that a fork can begin as; null when there is none. */
-	readonly checkpoint: { projectId: string; generation: number; sequence: number } | null;
+	readonly checkpoint: { projectId: string; generation: number; sequence: number; takenAt: Date } | null;
 	/** Whether the project has, or is about to have, files other than its template's. */
 	readonly hasFiles: boolean;
 }
@@ -21,7 +21,7 @@ export async function findForkSource(
 	if (version) {
 		const checkpoint = await database
 			.selectFrom("checkpoints")
-			.select(["projectId", "generation", "sequence"])
+			.select(["projectId", "generation", "sequence", "takenAt"])
 			.where("projectId", "=", projectId)
 			.where("generation", "=", version.generation)
 			.where("sequence", "=", version.sequence)
@@ -31,19 +31,26 @@ export async function findForkSource(
 	const project = await database
 		.selectFrom("projects")
 		.leftJoin("durableCheckpoints", "durableCheckpoints.projectId", "projects.id")
+		.leftJoin("checkpoints", (join) =>
+			join
+				.onRef("checkpoints.projectId", "=", "durableCheckpoints.checkpointProjectId")
+				.onRef("checkpoints.generation", "=", "durableCheckpoints.generation")
+				.onRef("checkpoints.sequence", "=", "durableCheckpoints.sequence"),
+		)
 		.select([
 			"durableCheckpoints.checkpointProjectId",
 			"durableCheckpoints.generation",
 			"durableCheckpoints.sequence",
+			"checkpoints.takenAt",
 			"projects.openedAt",
 			"projects.copyOf",
 		])
 		.where("projects.id", "=", projectId)
 		.executeTakeFirst();
-	const { checkpointProjectId = null, generation = null, sequence = null } = project ?? {};
-	const isStored = checkpointProjectId !== null && generation !== null && sequence !== null;
+	const { checkpointProjectId = null, generation = null, sequence = null, takenAt = null } = project ?? {};
+	const isStored = checkpointProjectId !== null && generation !== null && sequence !== null && takenAt !== null;
 	return {
-		checkpoint: isStored ? { projectId: checkpointProjectId, generation, sequence } : null,
+		checkpoint: isStored ? { projectId: checkpointProjectId, generation, sequence, takenAt } : null,
 		hasFiles: isStored || (project?.openedAt ?? null) !== null || (project?.copyOf ?? null) !== null,
 	};
 }

@@ -1,4 +1,4 @@
-import type { DesiredPlacement, ObservedPlacement } from "@repldock/protocol";
+import type { CheckpointId, DesiredPlacement, ObservedPlacement } from "@repldock/protocol";
 import { sql } from "kysely";
 import { chooseNode } from "../domain/placement.ts";
 import type { Database } from "./database.ts";
@@ -87,6 +87,11 @@ const copyOf = sql<string | null>`CASE WHEN NOT EXISTS (
 	SELECT FROM durable_checkpoints WHERE durable_checkpoints.project_id = placements.project_id
 		AND durable_checkpoints.checkpoint_project_id = placements.project_id) THEN projects.copy_of END`;
 
+const beginsAs = sql<CheckpointId | null>`(
+	SELECT json_build_object('projectId', checkpoint_project_id, 'generation', generation, 'sequence', sequence)
+	FROM durable_checkpoints WHERE durable_checkpoints.project_id = placements.project_id
+		AND durable_checkpoints.checkpoint_project_id <> placements.project_id)`;
+
 /** All that one node is to hold, by project id. @param mostRunning of one person's containers. */
 export async function listDesired(
 	database: Database,
@@ -116,6 +121,8 @@ export async function listDesired(
 			provedDomains.as("domains"),
 			hasCheckpoints.as("stored"),
 			copyOf.as("copyOf"),
+			beginsAs.as("beginsAs"),
+			"placements.checkpointWanted",
 			"projects.alwaysOn",
 			"projects.networkMode",
 			"projects.allowedDomains",
@@ -127,10 +134,13 @@ export async function listDesired(
 		.execute();
 	return rows.map((row) => {
 		const { ownerId, ownerName, memoryBytes, cpus, pids, diskBytes, copyOf, ...rest } = row;
-		const { networkMode: mode, allowedDomains, egressBitsPerSecond, networkRestriction, ...placement } = rest;
+		const { networkMode: mode, allowedDomains, egressBitsPerSecond, networkRestriction, ...other } = rest;
+		const { beginsAs, checkpointWanted, ...placement } = other;
 		return {
 			...placement,
 			...(copyOf === null ? {} : { copyOf }),
+			...(beginsAs === null ? {} : { beginsAs }),
+			...(checkpointWanted === 0 ? {} : { checkpointWanted }),
 			owner: { id: ownerId, name: ownerName, mostRunning },
 			limits: { memoryBytes, cpus, pids, diskBytes },
 			network: { mode, allowedDomains, egressBitsPerSecond, restriction: networkRestriction },

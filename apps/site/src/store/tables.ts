@@ -130,6 +130,9 @@ interface PlacementsTable {
 	/** JSON. Written as text, read as what the driver parsed. */
 	observedProblem: ColumnType<unknown, string | null, string | null>;
 	observedAt: Date | null;
+	checkpointWanted: Generated<number>;
+	checkpointAnswered: Generated<number>;
+	checkpointUpToDate: Generated<boolean>;
 }
 
 interface CheckpointsTable {

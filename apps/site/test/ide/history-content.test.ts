@@ -55,6 +55,12 @@ test("changes are counted by what happened, and a list that is cut off says so",
 	expect(countChanges([change("a", "added"), change("b", "added"), change("c", "modified")], false)).toBe(
 		"1 modified, 2 added since then.",
 	);
+	expect(countChanges([], false, 1)).toBe(
+		"Nothing has changed since then. One more file looks unchanged, and is too large to be compared.",
+	);
+	expect(countChanges([change("a", "removed")], false, 2)).toBe(
+		"1 removed since then. 2 more files look unchanged, and are too large to be compared.",
+	);
 	expect(countChanges([change("a", "removed")], true)).toBe("1 removed since then, and more that are not listed.");
 });
 

@@ -50,6 +50,15 @@ export function openS3Store(options: S3Options, prefix = ""): ObjectStore {
 		}
 	}
 
+	async function now(): Promise<Date> {
+		// No HEAD: the answer to one does not say that it was refused because the caller's clock is wrong.
+		const query = { "list-type": "2", "max-keys": "1", prefix: base };
+		const { headers } = await client.ask({ method: "GET", path: "", query });
+		const told = new Date(headers.date ?? "");
+		if (!Number.isNaN(told.getTime())) return told;
+		throw new ObjectStoreError("refused", "The object store does not say what time it is.");
+	}
+
 	async function removeBatch(keys: readonly string[]) {
 		const names = keys.map((key) => `<Object><Key>${pathOf(key)}</Key></Object>`).join("");
 		const body = Buffer.from(`<Delete><Quiet>true</Quiet>${names}</Delete>`);
@@ -98,9 +107,13 @@ export function openS3Store(options: S3Options, prefix = ""): ObjectStore {
 				await removeBatch(keys.slice(start, start + pageKeys));
 			}
 		},
-		reclaim: (olderThanMs) => abortOldUploads(client, base, Date.now() - olderThanMs),
+		now,
+		reclaim: async (olderThanMs) => abortOldUploads(client, base, (await now()).getTime() + tickMs - olderThanMs),
 	};
 }
+
+/** What a `Date` header leaves out. */
+const tickMs = 1000;
 
 function isAbsent(error: unknown): boolean {
 	return error instanceof ObjectStoreError && error.code === "not_found";

@@ -17,6 +17,8 @@ export interface CompareLimits {
 	/** Bytes of files whose times differ that are read and compared: of one, and of all. */
 	bytesOfOneFile: number;
 	bytes: number;
+	/** Bytes of files of the same size and time that are read and compared. */
+	bytesOfSameTime: number;
 }
 
 const usualLimits: CompareLimits = {
@@ -26,16 +28,18 @@ const usualLimits: CompareLimits = {
 	levels: 500,
 	bytesOfOneFile: 1024 * 1024,
 	bytes: 256 * 1024 * 1024,
+	bytesOfSameTime: 512 * 1024 * 1024,
 };
 
-/** Entries between which others have their turn. */
+/** Entries, and files that are read, between which others have their turn. */
 const entriesAtATime = 256;
+const filesAtATime = 16;
 
 /**
  * What differs between two trees that nobody changes meanwhile, by path. No link is followed, and nothing but ordinary
- * files is opened. A file of the same size and time counts as the same; one of the same size and another time is compared
- * byte by byte if it is small enough, and counts as modified if not. What is of another kind is told twice: as removed, and
- * as added.
+ * files is opened. A file that no program has touched (`isUntouched`) counts as the same. Others of the same size are compared
+ * byte by byte; what is too large for that counts as modified when its time is another one, and as the same, but counted in
+ * `unread`, when it is not. What is of another kind is told twice: as removed, and as added.
  */
 export async function compareTrees(
 	before: string,
@@ -46,6 +50,9 @@ export async function compareTrees(
 	let truncated = false;
 	let entriesLeft = limits.entries;
 	let bytesLeft = limits.bytes;
+	let bytesOfSameTimeLeft = limits.bytesOfSameTime;
+	let filesRead = 0;
+	let unread = 0;
 
 	function tell(path: string, change: FileChange["change"], stats: Stats) {
 		if (changes.length === limits.changes) truncated = true;
@@ -105,9 +112,19 @@ export async function compareTrees(
 		}
 		if (!is.isFile()) return false;
 		if (was.size !== is.size) return true;
-		if (isSameTime(was.mtimeMs, is.mtimeMs)) return false;
-		if (is.size > Math.min(limits.bytesOfOneFile, bytesLeft)) return true;
-		bytesLeft -= is.size;
+		if (isUntouched(was, is)) return false;
+		if (isSameTime(was.mtimeMs, is.mtimeMs)) {
+			if (is.size > bytesOfSameTimeLeft) {
+				unread += 1;
+				return false;
+			}
+			bytesOfSameTimeLeft -= is.size;
+		} else {
+			if (is.size > Math.min(limits.bytesOfOneFile, bytesLeft)) return true;
+			bytesLeft -= is.size;
+		}
+		filesRead += 1;
+		if (filesRead % filesAtATime === 0) await otherWork();
 		return !(await withChildren(old, present, name, openChildFile, (one, other) => haveSameBytes(one, other, is.size)));
 	}
 
@@ -117,7 +134,15 @@ export async function compareTrees(
 	} finally {
 		for (const fd of [old, present]) closeSync(fd as number);
 	}
-	return { changes, truncated };
+	return { changes, truncated, unread };
+}
+
+/**
+ * Whether it is the very file, as it is in two snapshots of one subvolume, and nothing was done to it in between: programs
+ * can set every time of a file but this one. In what was received from the store it never is the same file.
+ */
+function isUntouched(was: Stats, is: Stats): boolean {
+	return was.ino === is.ino && was.ctimeMs === is.ctimeMs;
 }
 
 async function withChildren<T>(

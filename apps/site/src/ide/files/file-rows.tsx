@@ -55,11 +55,21 @@ export function FileRows(props: Props) {
 			{items.map((item) => (
 				<Fragment key={item.getId()}>
 					<Row item={item} {...props} />
+					{item.getItemData()?.isCut && <CutNote level={item.getItemMeta().level} />}
 					{creating && creating.directory !== "" && creating.directory === toPath(item.getId())
 						? field(item.getItemMeta().level + 1)
 						: null}
 				</Fragment>
 			))}
+		</div>
+	);
+}
+
+/** Thousands of rows would make the page slow, and nobody would read them. */
+function CutNote({ level }: { level: number }) {
+	return (
+		<div className="ide-row ide-row-note" style={{ paddingLeft: 8 + level * indentPixels }}>
+			There is more in this folder than is listed here. A terminal shows all of it.
 		</div>
 	);
 }

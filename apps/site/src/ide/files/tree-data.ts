@@ -1,5 +1,4 @@
-import type { FileEntry } from "@repldock/protocol";
-import type { NodeClient } from "../connection/node-client.ts";
+import type { DirectoryListing, FileEntry } from "@repldock/protocol";
 import { joinPath } from "./paths.ts";
 
 /** Ids of the tree are paths with a slash before them, so that the project folder has one too. */
@@ -7,13 +6,20 @@ export const rootId = "/";
 export const toId = (path: string) => `/${path}`;
 export const toPath = (id: string) => id.slice(1);
 
-export type TreeEntry = { path: string; name: string; kind: FileEntry["kind"]; sizeBytes: number };
+export type TreeEntry = {
+	path: string;
+	name: string;
+	kind: FileEntry["kind"];
+	sizeBytes: number;
+	/** Its folder holds more than is listed, which ends with this one. */
+	isCut?: boolean;
+};
 
 export const rootEntry: TreeEntry = { path: "", name: "Project", kind: "directory", sizeBytes: 0 };
 
 /** Lists one directory for the tree, leaving out what is hidden. */
 export async function listForTree(
-	node: Pick<NodeClient, "list">,
+	node: { list(path: string): Promise<DirectoryListing> },
 	path: string,
 	isHidden: (path: string) => boolean,
 ): Promise<{ id: string; data: TreeEntry }[]> {
@@ -24,5 +30,9 @@ export async function listForTree(
 		kind: entry.kind,
 		sizeBytes: entry.size,
 	}));
-	return entries.filter((entry) => !isHidden(entry.path)).map((entry) => ({ id: toId(entry.path), data: entry }));
+	const shown = entries.filter((entry) => !isHidden(entry.path));
+	return shown.map((entry, at) => {
+		const isCut = listing.truncated && at === shown.length - 1;
+		return { id: toId(entry.path), data: isCut ? { ...entry, isCut } : entry };
+	});
 }

@@ -60,7 +60,7 @@ export function ChangesList({ version }: { version: Version }) {
 	return (
 		<>
 			<p className="ide-history-count" role="status">
-				{countChanges(told.changes, told.truncated)}
+				{countChanges(told.changes, told.truncated, told.unread)}
 			</p>
 			<ul className="ide-history-changes" aria-label="Changed files">
 				{told.changes.map((change) => (

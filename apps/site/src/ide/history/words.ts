@@ -62,8 +62,16 @@ export const changeWords: Record<FileChange["change"], { word: string; sign: str
 	modified: { word: "Modified", sign: "~" },
 };
 
-/** `2 added, 1 removed, 3 modified`; what there is none of is left out. */
-export function countChanges(changes: readonly FileChange[], truncated: boolean): string {
+/** `2 added, 1 removed, 3 modified`; what there is none of is left out. @param unread files that may have changed too. */
+export function countChanges(changes: readonly FileChange[], truncated: boolean, unread = 0): string {
+	const files =
+		unread === 1
+			? "One more file looks unchanged, and is"
+			: `${unread.toLocaleString("en")} more files look unchanged, and are`;
+	return `${countTold(changes, truncated)}${unread === 0 ? "" : ` ${files} too large to be compared.`}`;
+}
+
+function countTold(changes: readonly FileChange[], truncated: boolean): string {
 	if (changes.length === 0) return "Nothing has changed since then.";
 	const parts = (["modified", "added", "removed"] as const).flatMap((change) => {
 		const count = changes.filter((each) => each.change === change).length;
