@@ -267,6 +267,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	const traffic = await startTraffic({
 		sources: network,
 		placements,
+		terminals: holder,
 		eachConnection,
 		config,
 		directory: paths.traffic,
@@ -301,6 +302,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		{
 			onSnapshot() {
 				tellOrigins();
+				traffic.holderConnected();
 				for (const projectId of placements.projects()) tellRights(placements.find(projectId));
 			},
 			onChange(projectId) {
@@ -308,6 +310,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 				wakes.changed(projectId);
 				if (programs.attached(projectId) > 0) cameBack(projectId);
 			},
+			onWait: traffic.terminalsWait,
 		},
 		stopped.signal,
 	);
