@@ -30,7 +30,7 @@ export interface Viewer {
 	readonly socket: ViewerSocket;
 	/** May type and resize. */
 	readonly mayEdit: boolean;
-	/** It has processed all output up to here. */
+	/** It has processed all output up to here, or may leave out what it has not. */
 	readonly acknowledged: number;
 	/**
 	 * When it last acknowledged something new, or was sent something while it had nothing to acknowledge (or was
@@ -79,12 +79,15 @@ export function createViewer(options: ViewerOptions): Viewer {
 	let sent = 0;
 	let acknowledged = 0;
 	let progressedAtMs = performance.now();
+	/** What was left out and never sent, until something behind it is acknowledged. */
+	let gaps: { end: number; bytes: number }[] = [];
 	let later: { offset: number; event: LaterEvent }[] = [];
 	let isClosing = false;
 
 	function beginAt(offset: number, reset: boolean): void {
 		sent = offset;
 		acknowledged = offset;
+		gaps = [];
 		sendEvent({ type: "attached", offset, end: scrollback.end, reset, ...describe() });
 	}
 
@@ -94,7 +97,9 @@ export function createViewer(options: ViewerOptions): Viewer {
 		socket.sendText(text);
 	}
 
-	const mustAcknowledge = () => sent - acknowledged >= ptyAcknowledgeEveryBytes;
+	/** What it was sent and has not acknowledged. */
+	const underWay = () => gaps.reduce((bytes, gap) => bytes - gap.bytes, sent - acknowledged);
+	const mustAcknowledge = () => underWay() >= ptyAcknowledgeEveryBytes;
 
 	function pump(): void {
 		while (sendNext());
@@ -119,7 +124,7 @@ export function createViewer(options: ViewerOptions): Viewer {
 			beginAt(scrollback.replayStart(replay.mostLines, resynchroniseBytes), true);
 			return true;
 		}
-		const room = Math.min(ptyWindowBytes - (sent - acknowledged), (next?.offset ?? scrollback.end) - sent);
+		const room = Math.min(ptyWindowBytes - underWay(), (next?.offset ?? scrollback.end) - sent);
 		if (room <= 0) return false;
 		const granted = pace.ask(pump, scrollback.end - sent);
 		if (granted === 0) return false;
@@ -135,7 +140,7 @@ export function createViewer(options: ViewerOptions): Viewer {
 		socket,
 		mayEdit: options.mayEdit,
 		get acknowledged() {
-			return acknowledged;
+			return sent - underWay();
 		},
 		get progressedAtMs() {
 			return progressedAtMs;
@@ -147,11 +152,18 @@ export function createViewer(options: ViewerOptions): Viewer {
 		pump,
 		acknowledge(offset) {
 			if (offset <= acknowledged || offset > sent) return;
-			acknowledged = offset;
+			// An offset among what it was never sent stands for all of that.
+			const passed = gaps.filter(({ end, bytes }) => offset > end - bytes);
+			acknowledged = Math.max(offset, ...passed.map(({ end }) => end));
+			gaps = gaps.filter((gap) => !passed.includes(gap));
 			progressedAtMs = performance.now();
 			viewer.stalled = false;
 		},
 		skip() {
+			const bytes = scrollback.end - sent;
+			const last = gaps.at(-1);
+			if (last?.end === sent) gaps[gaps.length - 1] = { end: scrollback.end, bytes: last.bytes + bytes };
+			else if (bytes > 0) gaps.push({ end: scrollback.end, bytes });
 			sent = scrollback.end;
 			sendEvent({ type: "skipped", offset: sent });
 			pump();

@@ -1,13 +1,17 @@
 import type { PtyEvent } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createPace } from "../../src/holder/pace.ts";
 import { createPty } from "../../src/holder/pty.ts";
 import { engineOfOneProgram, startMessage } from "./engine.ts";
 
 /** What one viewer is sent, output as text and events by what they say, in the order of sending. */
 async function viewed(
-	use: (pty: ReturnType<typeof createPty>, print: (text: string) => void) => Promise<void>,
+	use: (
+		pty: ReturnType<typeof createPty>,
+		print: (text: string) => void,
+		viewer: { type(text: string): void; untilSent(text: string): Promise<void> },
+	) => Promise<void>,
 	pace = createPace(() => undefined),
 ) {
 	const sent: string[] = [];
@@ -21,7 +25,7 @@ async function viewed(
 		onChange: () => undefined,
 	});
 	const ended = Promise.withResolvers<void>();
-	pty.attach({
+	const attachment = pty.attach({
 		socket: {
 			sendText(text) {
 				const event = JSON.parse(text) as PtyEvent;
@@ -37,7 +41,10 @@ async function viewed(
 		after: undefined,
 	});
 	await pty.start(startMessage);
-	await use(pty, (text) => void output.write(text));
+	await use(pty, (text) => void output.write(text), {
+		type: (text) => attachment.input(Buffer.from(text)),
+		untilSent: (text) => vi.waitUntil(() => sent.join("").includes(text), { timeout: 30_000 }).then(() => undefined),
+	});
 	output.end();
 	await ended.promise;
 	pty.close();
@@ -89,4 +96,16 @@ test("a terminal that is closed shows what waits for the pace first", async () =
 	}, exhausted());
 	expect(sent.at(-1)).toBe("closed");
 	expect(sent.filter((each) => each.startsWith("x")).join("")).toBe(flood);
+});
+
+test("after Ctrl-C the prompt comes, though more was left out than a page may be sent without its answer", async () => {
+	const sent = await viewed(async (_pty, print, viewer) => {
+		for (let part = 0; part < 100; part += 1) print(flood);
+		await viewer.untilSent("x");
+		viewer.type("\x03");
+		print("ready> ");
+		await viewer.untilSent("ready> ");
+	}, exhausted());
+	expect(sent).toContain("skipped");
+	expect(sent.join("").length).toBeLessThan(500_000);
 });

@@ -95,15 +95,32 @@ test("a hundred viewers of one project get the same, however late they came", ()
 	for (const each of [first, ...others]) each.leave();
 });
 
+test("who prints more often has no more turns", () => {
+	const pace = paced(64 * 1024);
+	const quiet = viewer(pace, 10 * megabyte);
+	const restless = viewer(pace, 10 * megabyte);
+	const before = [quiet.got, restless.got];
+	for (let ms = 0; ms < 20_000; ms += 5) {
+		restless.print(10);
+		vi.advanceTimersByTime(5);
+	}
+	const [one = 0, other = 0] = [quiet, restless].map(({ got }, index) => got - (before[index] ?? 0));
+	expect(other).toBeLessThan(1.2 * one);
+	for (const each of [quiet, restless]) each.leave();
+});
+
 test("a new pace is in force at once for who waits, and never below what a person can work with", () => {
 	const pace = paced(1);
 	const flood = viewer(pace, burstBytes + 10 * megabyte);
 	vi.advanceTimersByTime(10_000);
 	expect(flood.got - burstBytes).toBeGreaterThan(9 * 64 * 1024);
-	pace.setRate(4 * megabyte);
+	// It would have to wait a second for what was sent ahead of its time.
+	pace.sent(64 * 1024);
+	vi.advanceTimersByTime(50);
 	const before = flood.got;
-	vi.advanceTimersByTime(1_000);
-	expect(flood.got - before).toBeGreaterThan(3.5 * megabyte);
+	pace.setRate(4 * megabyte);
+	vi.advanceTimersByTime(200);
+	expect(flood.got - before).toBeGreaterThan(0.5 * megabyte);
 	pace.setRate(null);
 	vi.advanceTimersByTime(100);
 	expect(flood.owed).toBe(0);
