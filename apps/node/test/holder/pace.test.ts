@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createFlow } from "../../src/holder/flow.ts";
 import { createPace, type Pace } from "../../src/holder/pace.ts";
 import { createPaces } from "../../src/holder/paces.ts";
+import type { Viewer } from "../../src/holder/viewer.ts";
 
 beforeEach(() => {
 	vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
@@ -124,6 +126,19 @@ test("a new pace is in force at once for who waits, and never below what a perso
 	pace.setRate(null);
 	vi.advanceTimersByTime(100);
 	expect(flood.owed).toBe(0);
+});
+
+test("whose turn is long in coming does not count as a page that hangs", () => {
+	const viewer = { acknowledged: 0, progressedAtMs: performance.now(), waitsForPace: true, stalled: false } as Viewer;
+	const viewers = new Set([viewer]);
+	const flow = createFlow({ viewers, end: () => 1024 * 1024, pause: () => undefined, resume: () => undefined });
+	flow.update();
+	vi.advanceTimersByTime(60_000);
+	expect([flow.paused, viewer.stalled]).toEqual([true, false]);
+	Object.assign(viewer, { waitsForPace: false });
+	vi.advanceTimersByTime(10_000);
+	expect([flow.paused, viewer.stalled]).toEqual([false, true]);
+	flow.dispose();
 });
 
 test("it is told once that a project waits, and for a moment afterwards", () => {
