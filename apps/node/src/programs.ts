@@ -7,10 +7,14 @@ export interface Programs {
 	/** Browser sockets that are attached to the project's PTYs. */
 	attached(projectId: string): number;
 	/**
-	 * Follows the holder until the signal aborts. `onSnapshot` is the moment to tell it rights and origins again, since
-	 * it may be a new one; `onChange` names each project whose PTYs changed.
+	 * Follows the holder until the signal aborts. `onSnapshot` is the moment to tell it rights, origins and paces again,
+	 * since it may be a new one; `onChange` names each project whose PTYs changed, `onWait` each whose terminals begin to
+	 * wait for their pace.
 	 */
-	follow(listener: { onSnapshot(): void; onChange(projectId: string): void }, signal: AbortSignal): void;
+	follow(
+		listener: { onSnapshot(): void; onChange(projectId: string): void; onWait(projectId: string): void },
+		signal: AbortSignal,
+	): void;
 }
 
 export function createPrograms(holder: HolderClient): Programs {
@@ -19,8 +23,9 @@ export function createPrograms(holder: HolderClient): Programs {
 	return {
 		ptys: (projectId) => known.get(projectId)?.ptys ?? [],
 		attached: (projectId) => known.get(projectId)?.attached ?? 0,
-		follow({ onSnapshot, onChange }, signal) {
+		follow({ onSnapshot, onChange, onWait }, signal) {
 			holder.watch((event) => {
+				if (event.type === "waits") return onWait(event.projectId);
 				if (event.type === "project") {
 					if (event.ptys.length === 0 && event.attached === 0) known.delete(event.projectId);
 					else known.set(event.projectId, event);

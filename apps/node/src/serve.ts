@@ -271,6 +271,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	const traffic = await startTraffic({
 		sources: network,
 		placements,
+		terminals: holder,
 		eachConnection,
 		config,
 		directory: paths.traffic,
@@ -305,6 +306,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		{
 			onSnapshot() {
 				tellOrigins();
+				traffic.holderConnected();
 				for (const projectId of placements.projects()) tellRights(placements.find(projectId));
 			},
 			onChange(projectId) {
@@ -312,6 +314,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 				wakes.changed(projectId);
 				if (programs.attached(projectId) > 0) cameBack(projectId);
 			},
+			onWait: traffic.terminalsWait,
 		},
 		stopped.signal,
 	);

@@ -6,6 +6,7 @@ const Count = z.int().nonnegative();
 
 /** What a project's cable carried, with Ethernet's headers, and what its node refused it. */
 export const TrafficTotals = z.object({
+	/** With what its terminals and console showed, which has no packets and no headers. */
 	sentBytes: Count,
 	sentPackets: Count,
 	/** Packets that the shaper threw away because more was sent than the project got. */

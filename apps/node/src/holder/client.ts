@@ -5,7 +5,10 @@ import { createBackoff, type Logger } from "@repldock/service";
 import {
 	HolderSnapshot,
 	type ResetMessage,
+	type SentCount,
+	SentCounts,
 	type SetOriginsMessage,
+	type SetPacesMessage,
 	type SetRightsMessage,
 	type StartMessage,
 	type StopMessage,
@@ -25,10 +28,13 @@ export interface HolderClient {
 	tail(message: TailMessage): Promise<string>;
 	setRights(message: SetRightsMessage): Promise<void>;
 	setOrigins(message: SetOriginsMessage): Promise<void>;
+	setPaces(message: SetPacesMessage): Promise<void>;
 	list(): Promise<HolderSnapshot>;
+	/** What the viewers of each project were sent, as it rises. */
+	sent(): Promise<SentCount[]>;
 	/**
 	 * Calls back with a snapshot first, then with each change, until the signal aborts. Reconnects by itself, with a
-	 * new snapshot each time: then is the moment to send origins and rights, since the holder may be a new one.
+	 * new snapshot each time: then is the moment to send origins, paces and rights, since the holder may be a new one.
 	 */
 	watch(onEvent: (event: WatchEvent) => void, signal: AbortSignal): void;
 }
@@ -89,8 +95,16 @@ export function createHolderClient(options: { socketPath: string; log: Logger })
 		},
 		setRights: (message) => command("setRights", message),
 		setOrigins: (message) => command("setOrigins", message),
+		setPaces: (message) => command("setPaces", message),
 		async list() {
 			return HolderSnapshot.parse(JSON.parse(await readText(await send("GET", "/list", undefined))));
+		},
+		async sent() {
+			const response = await send("GET", "/sent", undefined);
+			const text = await readText(response);
+			// A holder of an earlier version, which runs on, counts nothing.
+			if (response.statusCode !== 200) throw readProblem(text);
+			return SentCounts.parse(JSON.parse(text)).projects;
 		},
 		watch(onEvent, signal) {
 			const backoff = createBackoff(50, 2_000);

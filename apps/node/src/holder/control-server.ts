@@ -6,6 +6,7 @@ import type { BrowserServer } from "./browser-server.ts";
 import {
 	ResetMessage,
 	SetOriginsMessage,
+	SetPacesMessage,
 	SetRightsMessage,
 	StartMessage,
 	StopMessage,
@@ -13,6 +14,7 @@ import {
 	type WatchEvent,
 	WriteMessage,
 } from "./messages.ts";
+import type { Paces } from "./paces.ts";
 import type { Ptys } from "./ptys.ts";
 
 const bodyMostBytes = 4 * 1024 * 1024;
@@ -22,16 +24,19 @@ export interface ControlServer {
 	readonly server: Server;
 	/** Tells the watching agents that a project's PTYs changed. */
 	notify(projectId: string): void;
+	/** Tells them that a project's terminals begin to wait for their pace. */
+	notifyWait(projectId: string): void;
 	close(): void;
 }
 
 export function createControlServer(options: {
 	ptys: Ptys;
+	paces: Paces;
 	access: AccessControl;
 	browsers: BrowserServer;
 	log: Logger;
 }): ControlServer {
-	const { ptys, access, browsers, log } = options;
+	const { ptys, paces, access, browsers, log } = options;
 	const watchers = new Set<Watcher>();
 
 	const commands: Record<string, (body: unknown) => Promise<void> | object | void> = {
@@ -59,13 +64,14 @@ export function createControlServer(options: {
 			browsers.closeRevoked(projectId);
 		},
 		setOrigins: (body) => access.setOrigins(parseInput(SetOriginsMessage, body).origins),
+		setPaces: (body) => paces.set(parseInput(SetPacesMessage, body)),
 	};
 
 	async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
 		const name = (request.url ?? "").slice(1);
-		if (request.method === "GET" && name === "list") {
+		if (request.method === "GET" && (name === "list" || name === "sent")) {
 			response.setHeader("content-type", "application/json");
-			response.end(JSON.stringify({ projects: ptys.list() }));
+			response.end(JSON.stringify({ projects: name === "list" ? ptys.list() : paces.counts() }));
 		} else if (request.method === "GET" && name === "watch") {
 			const watcher = createWatcher(response, ptys);
 			watchers.add(watcher);
@@ -95,6 +101,9 @@ export function createControlServer(options: {
 		notify(projectId) {
 			for (const watcher of watchers) watcher.changed(projectId);
 		},
+		notifyWait(projectId) {
+			for (const watcher of watchers) watcher.waits(projectId);
+		},
 		close() {
 			server.closeAllConnections();
 			server.close();
@@ -104,6 +113,8 @@ export function createControlServer(options: {
 
 interface Watcher {
 	changed(projectId: string): void;
+	/** Left out for an agent that does not read: the counts tell it too. */
+	waits(projectId: string): void;
 }
 
 /** Sends the snapshot, then each changed project once per turn; an agent that reads slowly gets the latest state only. */
@@ -132,6 +143,9 @@ function createWatcher(response: ServerResponse, ptys: Ptys): Watcher {
 			if (scheduled) return;
 			scheduled = true;
 			setImmediate(sendChanges);
+		},
+		waits(projectId) {
+			if (!response.writableNeedDrain) send({ type: "waits", projectId });
 		},
 	};
 }

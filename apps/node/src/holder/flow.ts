@@ -4,7 +4,7 @@ import type { Viewer } from "./viewer.ts";
 /**
  * Decides when a program's output must wait. The viewer that is furthest ahead sets the pace; those behind it are sent
  * what they can take and jump ahead when their next bytes are gone. A viewer that acknowledges nothing for
- * `stalledAfterMs` sets no pace, and with nobody attached output goes into the scrollback only, so that no program
+ * `stalledAfterMs`, though it was sent something to acknowledge, sets no pace, and with nobody attached output goes into the scrollback only, so that no program
  * ever waits for a closed laptop. Who leaves is waited for a moment: a page reload in a flood loses nothing.
  */
 export interface Flow {
@@ -60,7 +60,9 @@ export function createFlow(options: {
 
 	function dropStalled(): void {
 		const longAgo = performance.now() - stalledAfterMs;
-		for (const viewer of viewers) if (viewer.progressedAtMs <= longAgo) viewer.stalled = true;
+		for (const viewer of viewers) {
+			if (viewer.progressedAtMs <= longAgo && !viewer.waitsForPace) viewer.stalled = true;
+		}
 		update();
 		if (paused) stallTimer = setTimeout(dropStalled, stalledAfterMs);
 	}

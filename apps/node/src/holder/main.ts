@@ -7,6 +7,7 @@ import { createBrowserServer } from "./browser-server.ts";
 import { type ControlServer, createControlServer } from "./control-server.ts";
 import { listen, refuseSecond } from "./listen.ts";
 import { holderOptions } from "./options.ts";
+import { createPaces } from "./paces.ts";
 import { createPtys } from "./ptys.ts";
 import { reclaimPrograms } from "./reclaim.ts";
 
@@ -37,11 +38,12 @@ await refuseSecond(controlSocket);
 await reclaimPrograms(engine, log, stopping.signal);
 
 let control: ControlServer | undefined;
-const ptys = createPtys({ engine, log, onChange: (projectId) => control?.notify(projectId) });
+const paces = createPaces((projectId) => control?.notifyWait(projectId));
+const ptys = createPtys({ engine, log, paces, onChange: (projectId) => control?.notify(projectId) });
 cleanup.push("programs", () => ptys.stopAll());
 const browsers = createBrowserServer({ ptys, access, log });
 cleanup.push("browser sockets", () => browsers.close());
-control = createControlServer({ ptys, access, browsers, log });
+control = createControlServer({ ptys, paces, access, browsers, log });
 cleanup.push("control socket", () => control?.close());
 
 await listen(browsers.server, browserSocket, browserSocketMode, browserSocketGroup);

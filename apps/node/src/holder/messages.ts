@@ -3,8 +3,8 @@ import { z } from "zod";
 
 /**
  * Agent → holder, HTTP with JSON over `holder-control.sock`: `POST /<name>` with the message as body, answered with 204,
- * what it asked for, or a problem; `GET /list` → HolderSnapshot; `GET /watch` → lines of WatchEvent until the agent hangs up. The holder
- * keeps nothing on disk: an agent that reconnects sends `setOrigins` and the `setRights` of its placements again.
+ * what it asked for, or a problem; `GET /list` → HolderSnapshot; `GET /sent` → SentCounts; `GET /watch` → lines of WatchEvent until the agent hangs up. The holder
+ * keeps nothing on disk: an agent that reconnects sends `setOrigins`, `setPaces` and the `setRights` of its placements again.
  */
 
 export const PtyId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
@@ -65,6 +65,28 @@ export type SetRightsMessage = z.infer<typeof SetRightsMessage>;
 export const SetOriginsMessage = z.object({ origins: z.array(z.string()) });
 export type SetOriginsMessage = z.infer<typeof SetOriginsMessage>;
 
+const Pace = z.int().min(1);
+
+/** How many bytes a second the terminals of one project show at the most, to all viewers together; null: no limit. */
+export const SetPacesMessage = z.object({
+	/** Of every project that has none of its own. */
+	bytesPerSecond: Pace.nullable(),
+	projects: z.record(ProjectId, Pace),
+});
+export type SetPacesMessage = z.infer<typeof SetPacesMessage>;
+
+/** What a project's viewers were sent. */
+export const SentCount = z.object({
+	projectId: ProjectId,
+	/** Names the count: one of another name began at 0. */
+	count: z.string(),
+	sentBytes: z.int().nonnegative(),
+	/** Some of it had to wait for the pace, now or a moment ago. */
+	waits: z.boolean(),
+});
+export type SentCount = z.infer<typeof SentCount>;
+export const SentCounts = z.object({ projects: z.array(SentCount) });
+
 /** All PTYs of one project, and how many browser sockets are attached to them. */
 export const ProjectPtys = z.object({ projectId: ProjectId, ptys: z.array(PtyState), attached: z.int() });
 export type ProjectPtys = z.infer<typeof ProjectPtys>;
@@ -72,9 +94,10 @@ export type ProjectPtys = z.infer<typeof ProjectPtys>;
 export const HolderSnapshot = z.object({ projects: z.array(ProjectPtys) });
 export type HolderSnapshot = z.infer<typeof HolderSnapshot>;
 
-/** The first event is the snapshot; then each project that changed, whole. */
+/** The first event is the snapshot; then each project that changed, whole, or whose terminals begin to wait for their pace. */
 export const WatchEvent = z.discriminatedUnion("type", [
 	HolderSnapshot.extend({ type: z.literal("snapshot") }),
 	ProjectPtys.extend({ type: z.literal("project") }),
+	z.object({ type: z.literal("waits"), projectId: ProjectId }),
 ]);
 export type WatchEvent = z.infer<typeof WatchEvent>;

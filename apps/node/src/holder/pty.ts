@@ -12,6 +12,7 @@ import { createFlow } from "./flow.ts";
 import { createInterruptDrain } from "./interrupt.ts";
 import type { StartMessage } from "./messages.ts";
 import { createOutputPump } from "./output-pump.ts";
+import type { Pace } from "./pace.ts";
 import { type Program, startProgram } from "./program.ts";
 import { createScrollback } from "./scrollback.ts";
 import { type Ending, endingNote, problemText, restoreModes, skippedMark } from "./sentences.ts";
@@ -38,7 +39,7 @@ export interface Pty {
 	/** The end of what it printed. */
 	tail(bounds: { mostLines: number; mostBytes: number }): string;
 	attach(options: { socket: ViewerSocket; mayEdit: boolean; after: number | undefined }): Attachment;
-	/** Tells all viewers that this slot is no more and lets them go. */
+	/** Tells all viewers that this slot is no more and lets them go once they have what was printed. */
 	close(): void;
 }
 
@@ -56,7 +57,6 @@ const queuedInputMostBytes = 1024 * 1024;
 /** Keys that interrupt: Ctrl-C, Ctrl-Z, Ctrl-\. */
 const interruptKeys = [0x03, 0x1a, 0x1c] as const;
 
-const closeNormal = 1000;
 const replay = { mostLines: scrollbackLines, mostBytes: scrollbackMaxBytes };
 const modeIntroducer = Buffer.from("\x1b[?");
 
@@ -65,6 +65,8 @@ export function createPty(options: {
 	log: Logger;
 	ptyId: string;
 	kind: PtyState["kind"];
+	/** The one of its project. */
+	pace(): Pace;
 	/** State or number of viewers changed. */
 	onChange(): void;
 }): Pty {
@@ -188,9 +190,8 @@ export function createPty(options: {
 	function takeInput(viewer: Viewer, bytes: Buffer): void {
 		if (!viewer.mayEdit || !program) return;
 		program.write(bytes);
-		if (flow.flooded && interruptKeys.some((key) => bytes.includes(key))) {
-			interruptFlood();
-		}
+		const isBehind = flow.flooded || viewer.waitsForPace;
+		if (isBehind && interruptKeys.some((key) => bytes.includes(key))) interruptFlood();
 		if (program.queuedInput > queuedInputMostBytes) {
 			viewer.socket.pauseInput();
 			program.onInputTaken(() => viewer.socket.resumeInput());
@@ -237,7 +238,8 @@ export function createPty(options: {
 		},
 		attach({ socket, mayEdit, after }) {
 			const describe = () => ({ state, size });
-			const viewer = createViewer({ socket, scrollback, mayEdit, after, replay, describe });
+			const pace = options.pace();
+			const viewer = createViewer({ socket, scrollback, pace, mayEdit, after, replay, describe });
 			viewers.add(viewer);
 			viewer.pump();
 			flow.update();
@@ -246,6 +248,7 @@ export function createPty(options: {
 				input: (bytes) => takeInput(viewer, bytes),
 				command: (command) => takeCommand(viewer, command),
 				detach() {
+					viewer.gone();
 					if (!viewers.delete(viewer)) return;
 					flow.left(viewer);
 					onChange();
@@ -255,10 +258,7 @@ export function createPty(options: {
 		close() {
 			drain.finish();
 			pump.flush();
-			for (const viewer of viewers) {
-				viewer.tell({ type: "closed" });
-				viewer.socket.close(closeNormal, "closed");
-			}
+			for (const viewer of viewers) viewer.close();
 			viewers.clear();
 			flow.dispose();
 			pump.dispose();

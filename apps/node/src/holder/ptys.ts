@@ -2,6 +2,7 @@ import { consolePtyId, type PtyState, RepldockError } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type { Engine } from "../host.ts";
 import type { ProjectPtys, StartMessage } from "./messages.ts";
+import type { Paces } from "./paces.ts";
 import { createPty, type Pty } from "./pty.ts";
 
 /** More open terminals of one project than any person uses. */
@@ -25,7 +26,13 @@ export interface Ptys {
 }
 
 /** @param onChange is called after a PTY of the project came, went, or changed its state or viewers. */
-export function createPtys(options: { engine: Engine; log: Logger; onChange(projectId: string): void }): Ptys {
+export function createPtys(options: {
+	engine: Engine;
+	log: Logger;
+	paces: Paces;
+	onChange(projectId: string): void;
+}): Ptys {
+	const { paces } = options;
 	const projects = new Map<string, Map<string, Pty>>();
 
 	function make(projectId: string, ptyId: string, kind: PtyState["kind"]): Pty {
@@ -33,7 +40,8 @@ export function createPtys(options: { engine: Engine; log: Logger; onChange(proj
 		if (ptys.size >= mostPtysPerProject) {
 			throw new RepldockError("too_many_requests", "Too many terminals are open. Close one and try again.");
 		}
-		const pty = createPty({ ...options, ptyId, kind, onChange: () => changed(projectId, ptyId) });
+		const pace = () => paces.of(projectId);
+		const pty = createPty({ ...options, ptyId, kind, pace, onChange: () => changed(projectId, ptyId) });
 		ptys.set(ptyId, pty);
 		projects.set(projectId, ptys);
 		return pty;

@@ -22,6 +22,8 @@ const OpenPage = z.object({
 	baselines: z.record(z.string(), z.object({ containerId: z.string(), generation: z.int(), counters: Counters })),
 	/** The same for refused packets, which the filter counts by itself. */
 	refused: z.record(z.string(), z.int()),
+	/** And for what terminals showed, which the holder counts. */
+	terminals: z.record(z.string(), z.object({ count: z.string(), sentBytes: z.int() })).default({}),
 	lines: z.array(TrafficHour),
 });
 export type OpenPage = z.infer<typeof OpenPage>;

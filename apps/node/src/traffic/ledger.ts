@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { TrafficHour } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
+import type { SentCount } from "../holder/messages.ts";
 import type { TrafficCounters } from "../network/parts.ts";
 import { createLedgerFiles, type OpenPage } from "./ledger-files.ts";
 import type { Incarnation } from "./sources.ts";
@@ -19,7 +20,7 @@ export interface LedgerPage {
 }
 
 /**
- * What each project sent and received, hour by hour. The kernel's counters only rise; the ledger remembers what they said
+ * What each project sent and received, hour by hour. The kernel's and the holder's counters only rise; the ledger remembers what they said
  * when it last added their rise, in the same file as the sums, so that an agent that is killed counts nothing twice, and
  * loses nothing of containers that stand when the next one looks.
  */
@@ -38,11 +39,14 @@ export interface Ledger {
 	tellAll(): void;
 }
 
-export type LedgerRise = TrafficRise & { refusedPackets: number };
+/** What terminals showed is among the bytes that were sent, and has no packets. */
+export type LedgerRise = TrafficRise & { refusedPackets: number; terminalBytes: number };
 
 export interface CountersRead {
 	counters: ReadonlyMap<string, TrafficCounters>;
 	refused: ReadonlyMap<string, number>;
+	/** What the holder sent to viewers, of all projects that it counts; null: not known now. */
+	terminals: readonly Pick<SentCount, "projectId" | "count" | "sentBytes">[] | null;
 	/** The containers whose counters may be believed: those of others wait until it is known which they are. */
 	standing: ReadonlyMap<string, Incarnation>;
 }
@@ -57,13 +61,16 @@ export async function openLedger(options: { directory: string; log: Logger; nowM
 		hour: thisHour(),
 		baselines: {},
 		refused: {},
+		terminals: {},
 		lines: [],
 	};
-	/** Containers that stand already when a book begins were counted in another one, or never. */
+	/** Containers and terminals that are there already when a book begins were counted in another one, or never. */
 	let isFirstReading = found === null;
+	let isFirstOfTerminals = found === null;
 	const lines = new Map(page.lines.map((line) => [line.projectId, line]));
 	const baselines = new Map(Object.entries(page.baselines));
 	const refusedBefore = new Map(Object.entries(page.refused));
+	let terminalsBefore = new Map(Object.entries(page.terminals));
 	/** Last counters that were added, until the project's next container. */
 	const ended = new Map<string, TrafficCounters>();
 	/** Projects that were detached while a reading was under way: what it read of them is out of date. */
@@ -111,14 +118,38 @@ export async function openLedger(options: { directory: string; log: Logger; nowM
 			...page,
 			baselines: Object.fromEntries(baselines),
 			refused: Object.fromEntries(refusedBefore),
+			terminals: Object.fromEntries(terminalsBefore),
 			lines: written,
 		});
 		savedLines = written;
 		for (const old of (await files.closedHours()).slice(0, -closedHoursKept)) await files.removeClosed(old);
 	}
 
-	function take({ counters, refused, standing }: CountersRead, detachedMeanwhile: ReadonlySet<string>) {
+	/** Whether or not there is a container: a console shows what an ended one printed. */
+	function takeTerminals({ terminals, standing }: CountersRead, rises: Map<string, LedgerRise>) {
+		if (!terminals) return;
+		for (const { projectId, count, sentBytes } of terminals) {
+			const before = terminalsBefore.get(projectId);
+			const since = isFirstOfTerminals ? sentBytes : before?.count === count ? before.sentBytes : 0;
+			const terminalBytes = riseOfOne(sentBytes, since);
+			if (terminalBytes === 0) continue;
+			const known = standing.get(projectId) ?? baselines.get(projectId) ?? lines.get(projectId);
+			add(projectId, known?.generation ?? 1, { sentBytes: terminalBytes });
+			const rise = rises.get(projectId) ?? { ...nothingYet, refusedPackets: 0 };
+			rises.set(projectId, { ...rise, sentBytes: rise.sentBytes + terminalBytes, terminalBytes });
+		}
+		terminalsBefore = new Map(terminals.map(({ projectId, ...count }) => [projectId, count]));
+		isFirstOfTerminals = false;
+	}
+
+	function take(read: CountersRead, detachedMeanwhile: ReadonlySet<string>) {
 		turnPage();
+		const rises = takeCables(read, detachedMeanwhile);
+		takeTerminals(read, rises);
+		return rises;
+	}
+
+	function takeCables({ counters, refused, standing }: CountersRead, detachedMeanwhile: ReadonlySet<string>) {
 		const rises = new Map<string, LedgerRise>();
 		for (const [projectId, { containerId, generation }] of standing) {
 			const read = counters.get(projectId);
@@ -127,7 +158,7 @@ export async function openLedger(options: { directory: string; log: Logger; nowM
 			const since = isFirstReading ? read : before?.containerId === containerId ? before.counters : nothingYet;
 			const refusedNow = refused.get(projectId) ?? 0;
 			const refusedPackets = isFirstReading ? 0 : riseOfOne(refusedNow, refusedBefore.get(projectId) ?? 0);
-			const rise = { ...riseOf(read, since), refusedPackets };
+			const rise = { ...riseOf(read, since), refusedPackets, terminalBytes: 0 };
 			baselines.set(projectId, { containerId, generation, counters: read });
 			refusedBefore.set(projectId, refusedNow);
 			ended.delete(projectId);

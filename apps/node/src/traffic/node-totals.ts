@@ -23,6 +23,7 @@ export function createNodeTotals(): NodeTotals {
 		receivedBytes: 0,
 		receivedPackets: 0,
 		refusedPackets: 0,
+		terminalBytes: 0,
 	};
 
 	return {
@@ -39,7 +40,12 @@ export function createNodeTotals(): NodeTotals {
 			return [
 				gauge("repldock_node_uplink_bits_per_second", "What the node's containers share.", shares.uplinkBitsPerSecond),
 				gauge("repldock_node_floor_bits_per_second", "What each container is sure of.", shares.floorBitsPerSecond),
-				counter("repldock_node_sent_bytes_total", "Sent by containers, with Ethernet's headers.", sums.sentBytes),
+				counter(
+					"repldock_node_sent_bytes_total",
+					"Sent by containers, with Ethernet's headers.",
+					sums.sentBytes - sums.terminalBytes,
+				),
+				counter("repldock_node_terminal_bytes_total", "Shown by terminals and consoles.", sums.terminalBytes),
 				counter("repldock_node_sent_packets_total", "Sent by containers.", sums.sentPackets),
 				counter("repldock_node_dropped_packets_total", "Thrown away by the shaper.", sums.droppedPackets),
 				counter("repldock_node_received_bytes_total", "Received by containers.", sums.receivedBytes),

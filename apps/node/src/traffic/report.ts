@@ -73,5 +73,6 @@ function sumOfRises(one: LedgerRise | undefined, other: LedgerRise): LedgerRise 
 		receivedBytes: one.receivedBytes + other.receivedBytes,
 		receivedPackets: one.receivedPackets + other.receivedPackets,
 		refusedPackets: one.refusedPackets + other.refusedPackets,
+		terminalBytes: one.terminalBytes + other.terminalBytes,
 	};
 }

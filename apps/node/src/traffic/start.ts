@@ -6,7 +6,7 @@ import { createTraffic, type Traffic, type TrafficOptions } from "./traffic.ts";
 
 /** Measures this node's placements from `begin` to `close`. */
 export async function startTraffic(
-	options: Omit<TrafficOptions, "standing" | "ceiling" | "alerts"> & {
+	options: Omit<TrafficOptions, "standing" | "owner" | "ceiling" | "alerts"> & {
 		placements: Pick<Placements, "projects" | "find" | "present">;
 		config: Pick<NodeConfig, "scanDestinations" | "stormConnections" | "miningPorts">;
 	},
@@ -24,6 +24,7 @@ export async function startTraffic(
 				const { containerId, address } = container;
 				return { projectId, generation: placement.generation, containerId, address };
 			}),
+		owner: (projectId) => placements.find(projectId)?.owner.id ?? projectId,
 		ceiling(projectId) {
 			const policy = placements.find(projectId)?.network;
 			const ceilings = [policy?.egressBitsPerSecond, policy?.restriction?.bitsPerSecond].filter((most) => most != null);

@@ -10,6 +10,7 @@ import { openLedger } from "./ledger.ts";
 import { createNodeTotals } from "./node-totals.ts";
 import { createReport, perSecond } from "./report.ts";
 import type { Incarnation, TrafficSources } from "./sources.ts";
+import { createTerminals, type TerminalHolder } from "./terminals.ts";
 
 /** What a viewer of one project gets: `reset` with the first samples, which stand for all before. */
 export interface TrafficNews {
@@ -23,12 +24,16 @@ export interface TrafficNews {
 
 /** Measures what projects send and receive, for their owners, the site's ledger and the operator. */
 export interface Traffic {
-	/** Looks every second while somebody watches, else every ten; until the signal aborts. Call it once. */
+	/** Looks every second while somebody watches or terminals want more than their floor, else every ten; until the signal aborts. Call it once. */
 	run(signal: AbortSignal): Promise<void>;
 	/** Looks at everything now, puts it on disk and tells the site. Calls that come meanwhile share the next look. */
 	look(): Promise<void>;
 	/** Sends what there is at once, then each sample. Returns what ends it; ending it twice is harmless. */
 	follow(projectId: string, send: (news: TrafficNews) => void): () => void;
+	/** A project's terminals begin to wait for their pace. */
+	terminalsWait(projectId: string): void;
+	/** A holder listens that may know no paces. */
+	holderConnected(): void;
 	/** A site listens that may know nothing. */
 	siteConnected(): void;
 	trafficKept(hours: readonly number[]): void;
@@ -40,6 +45,9 @@ export interface TrafficOptions {
 	sources: TrafficSources;
 	/** The containers that stand now. */
 	standing(): readonly Incarnation[];
+	terminals: TerminalHolder;
+	/** Whose project it is. */
+	owner(projectId: string): string;
 	/** The most that a project may send by its plan and by what an operator said; null: as much as there is. */
 	ceiling(projectId: string): number | null;
 	eachConnection(
@@ -66,6 +74,8 @@ export async function createTraffic(options: TrafficOptions): Promise<Traffic> {
 	const alerts = createAlerts(options.alerts);
 	const totals = createNodeTotals();
 	const report = createReport();
+	const { owner, ceiling } = options;
+	const terminals = createTerminals({ holder: options.terminals, shares: sources.shares, owner, ceiling, log });
 	const viewers = new Map<string, Set<(news: TrafficNews) => void>>();
 	let connections = new Map<string, ConnectionCount>();
 	let refusals: ReadonlyMap<string, Partial<Record<RefusalReason, number>>> = new Map();
@@ -86,14 +96,16 @@ export async function createTraffic(options: TrafficOptions): Promise<Traffic> {
 	}
 
 	async function takeSample(): Promise<void> {
+		const shown = terminals.counts();
 		const rises = await ledger.read(async () => {
-			const [counters, refused] = await Promise.all([sources.counters(), sources.refusals()]);
+			const [counters, refused, counts] = await Promise.all([sources.counters(), sources.refusals(), shown]);
 			refusals = refused;
 			const packets = [...refused].map(([projectId, reasons]) => [projectId, sumOfReasons(reasons)] as const);
-			return { counters, refused: new Map(packets), standing: standingByProject() };
+			return { counters, refused: new Map(packets), terminals: counts, standing: standingByProject() };
 		});
 		const elapsedMs = Math.max(1, performance.now() - sampledAtMs);
 		sampledAtMs = performance.now();
+		terminals.measured(await shown, rises, elapsedMs);
 		const atMs = Date.now();
 		for (const [projectId, rise] of rises) {
 			report.add(projectId, rise);
@@ -188,7 +200,8 @@ export async function createTraffic(options: TrafficOptions): Promise<Traffic> {
 	const traffic: Traffic = {
 		async run(signal) {
 			for (let turn = 0; !signal.aborted; turn += 1) {
-				const work = turn % wholeLookEvery === 0 ? traffic.look() : viewers.size > 0 ? sample() : undefined;
+				const isFollowed = viewers.size > 0 || terminals.areBusy;
+				const work = turn % wholeLookEvery === 0 ? traffic.look() : isFollowed ? sample() : undefined;
 				await work?.catch((error: unknown) => log.error({ err: error }, "traffic was not measured"));
 				// Rejects when the signal aborts, which the loop's condition then sees.
 				await wait(watchedEveryMs, undefined, { signal }).catch(() => undefined);
@@ -224,6 +237,8 @@ export async function createTraffic(options: TrafficOptions): Promise<Traffic> {
 			};
 		},
 
+		terminalsWait: terminals.waits,
+		holderConnected: terminals.tellAgain,
 		siteConnected: () => ledger.tellAll(),
 
 		trafficKept(hours) {

@@ -142,6 +142,7 @@ function untilProject(
 	const watching = new AbortController();
 	return new Promise((resolve) => {
 		client.watch((event: WatchEvent) => {
+			if (event.type === "waits") return;
 			const projects = event.type === "snapshot" ? event.projects : [event];
 			const found = projects.find((project) => project.projectId === projectId);
 			if (!found || !ready(found)) return;

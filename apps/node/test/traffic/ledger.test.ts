@@ -37,6 +37,18 @@ function read(ledger: Ledger, counters: TrafficCounters | null, containerId = "c
 	return ledger.read(async () => ({
 		counters: new Map(counters ? [[projectId, counters]] : []),
 		refused: new Map([[projectId, refused]]),
+		terminals: [],
+		standing: new Map(counters ? [[projectId, incarnation]] : []),
+	}));
+}
+
+/** What a holder says of its terminals, while the project's container stands or not; null: the holder is not there. */
+function readTerminals(ledger: Ledger, shown: { count: string; sentBytes: number } | null, counters?: TrafficCounters) {
+	const incarnation = { projectId, generation: 2, containerId: "c1", address: "10.0.0.2" };
+	return ledger.read(async () => ({
+		counters: new Map(counters ? [[projectId, counters]] : []),
+		refused: new Map(),
+		terminals: shown && [{ projectId, ...shown }],
 		standing: new Map(counters ? [[projectId, incarnation]] : []),
 	}));
 }
@@ -123,7 +135,7 @@ test("counters that were read before the container went are not counted after it
 		const counters = new Map([[projectId, sent(400)]]);
 		ledger.detached(projectId, sent(500));
 		const incarnation = { projectId, generation: 2, containerId: "c1", address: "10.0.0.2" };
-		return { counters, refused: new Map(), standing: new Map([[projectId, incarnation]]) };
+		return { counters, refused: new Map(), terminals: [], standing: new Map([[projectId, incarnation]]) };
 	});
 	await ledger.save();
 	await site.hear(ledger);
@@ -150,6 +162,49 @@ test("refused packets are added up, also when the filter begins to count anew", 
 	await ledger.save();
 	const [page] = await ledger.pages();
 	expect(page?.lines).toMatchObject([{ projectId, generation: 2, hour: firstHour, refusedPackets: 10 }]);
+});
+
+test("what terminals showed is counted once over agents that are killed, holders that begin anew, and without a container", async () => {
+	const site = listen();
+	let ledger = await open();
+	// What was shown before this book began was counted in another one.
+	await readTerminals(ledger, { count: "one", sentBytes: 5_000 });
+	await readTerminals(ledger, { count: "one", sentBytes: 5_700 }, sent(0));
+	await ledger.save();
+	// Read and not saved: the next agent reads it again.
+	await readTerminals(ledger, { count: "one", sentBytes: 6_000 }, sent(10));
+	ledger = await open();
+	await readTerminals(ledger, null, sent(10));
+	const rises = await readTerminals(ledger, { count: "one", sentBytes: 6_000 }, sent(10));
+	expect(rises.get(projectId)).toMatchObject({ sentBytes: 300, sentPackets: 0, terminalBytes: 300 });
+	ledger.detached(projectId, sent(10));
+	await readTerminals(ledger, { count: "one", sentBytes: 6_040 });
+	await ledger.save();
+	await site.hear(ledger);
+	expect(site.sum()).toBe(1_050);
+	// A new holder has shown more already than the old one had when it was read last.
+	ledger = await open();
+	await readTerminals(ledger, null);
+	await readTerminals(ledger, { count: "two", sentBytes: 9_000 }, sent(0));
+	await readTerminals(ledger, { count: "two", sentBytes: 9_000 }, sent(0));
+	await ledger.save();
+	await site.hear(ledger);
+	expect(site.sum()).toBe(10_050);
+	ledger.tellAll();
+	const [page] = await ledger.pages();
+	expect(page?.lines).toMatchObject([{ projectId, generation: 2, sentBytes: 10_050 }]);
+});
+
+test("a page of before terminals were counted is read, and they are counted from its holder's beginning", async () => {
+	const before = await open();
+	await read(before, null);
+	await read(before, sent(100));
+	await before.save();
+	const { terminals: _, ...page } = JSON.parse(await readFile(join(directory, "open.json"), "utf8"));
+	await writeFile(join(directory, "open.json"), JSON.stringify(page));
+	const ledger = await open();
+	const rises = await readTerminals(ledger, { count: "one", sentBytes: 70 }, sent(100));
+	expect(rises.get(projectId)).toMatchObject({ sentBytes: 70, terminalBytes: 70 });
 });
 
 test("an hour that is over stays on disk until the site has it, and is told again until then", async () => {

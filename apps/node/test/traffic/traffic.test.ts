@@ -9,9 +9,11 @@ import type { NodeToSite } from "@repldock/protocol";
 import { createLog, runCommand } from "@repldock/service";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
+import type { SentCount, SetPacesMessage } from "../../src/holder/messages.ts";
 import type { TrackedConnection } from "../../src/host.ts";
 import type { TrafficCounters } from "../../src/network/parts.ts";
 import { noSources, type TrafficSources } from "../../src/traffic/sources.ts";
+import type { TerminalHolder } from "../../src/traffic/terminals.ts";
 import { nothingYet } from "../../src/traffic/totals.ts";
 import { createTraffic, type Traffic, type TrafficNews } from "../../src/traffic/traffic.ts";
 
@@ -52,11 +54,14 @@ function start(options: {
 	tell: (message: NodeToSite) => void;
 	connections?: () => TrackedConnection[];
 	ceiling?: number | null;
+	terminals?: TerminalHolder;
 }): Promise<Traffic> {
 	return createTraffic({
 		sources: options.sources,
 		standing: () => [{ projectId, generation: 1, containerId: "c1", address }],
 		ceiling: () => options.ceiling ?? null,
+		owner: () => "ada",
+		terminals: options.terminals ?? { sent: async () => [], setPaces: async () => undefined },
 		eachConnection: async (_sources, take) => options.connections?.().forEach(take),
 		alerts: { scannedDestinations: 3, connections: 1_000, miningPorts: new Set([3333]) },
 		directory: options.directory,
@@ -260,4 +265,80 @@ test("what is measured of a node that is asked in vain is told when it answers a
 	isAway = false;
 	await traffic.look();
 	expect(site.told.map(({ type }) => type)).toEqual(["traffic"]);
+});
+
+test("terminals have the floor beside a busy container, the uplink beside an idle one, and are counted", async () => {
+	const uplinkBitsPerSecond = 80_000_000;
+	const floorBitsPerSecond = 8_000_000;
+	let containerBytes = 0;
+	const sources: TrafficSources = {
+		...noSources,
+		counters: async () => new Map([[projectId, { ...nothingYet, sentBytes: containerBytes }]]),
+		shares: () => ({ uplinkBitsPerSecond, floorBitsPerSecond, byOwner: true }),
+	};
+	const count: SentCount = { projectId, count: "one", sentBytes: 0, waits: false };
+	const told: SetPacesMessage[] = [];
+	let isAway = false;
+	const terminals: TerminalHolder = {
+		async sent() {
+			if (isAway) throw new Error("there is no holder");
+			return [{ ...count }];
+		},
+		setPaces: async (message) => void told.push(message),
+	};
+	const site = listener();
+	const traffic = await start({ sources, directory: await temporaryDirectory(), tell: site.tell, terminals });
+	traffic.holderConnected();
+	await traffic.look();
+	expect(told).toEqual([{ bytesPerSecond: 1_000_000, projects: {} }]);
+
+	// By what was measured last, nobody sends anything.
+	traffic.terminalsWait(projectId);
+	expect(told.at(-1)).toEqual({ bytesPerSecond: 1_000_000, projects: { [projectId]: 10_000_000 } });
+
+	containerBytes += 1e12;
+	Object.assign(count, { sentBytes: 50_000, waits: true });
+	await traffic.look();
+	expect(told.at(-1)).toEqual({ bytesPerSecond: 1_000_000, projects: { [projectId]: 1_000_000 } });
+	expect(site.sum("sentBytes")).toBe(1e12 + 50_000);
+	expect(site.told.filter((message) => message.type === "traffic").at(-1)?.traffic.top).toMatchObject([{ projectId }]);
+	const metric = (wanted: string) => traffic.metrics().find(({ name }) => name === wanted)?.values;
+	expect(metric("repldock_node_terminal_bytes_total")).toEqual([{ value: 50_000 }]);
+	expect(metric("repldock_node_sent_bytes_total")).toEqual([{ value: 1e12 }]);
+
+	// The holder is away: nothing is said, and what it counted meanwhile is read when it answers.
+	isAway = true;
+	await traffic.look();
+	isAway = false;
+	Object.assign(count, { sentBytes: 60_000, waits: false });
+	traffic.holderConnected();
+	expect(told.at(-1)?.projects).toEqual({ [projectId]: 1_000_000 });
+	await traffic.look();
+	await traffic.look();
+	expect(told.at(-1)).toEqual({ bytesPerSecond: 1_000_000, projects: {} });
+	expect(site.sum("sentBytes")).toBe(1e12 + 60_000);
+});
+
+test("it is measured every second while terminals want more than their floor", async () => {
+	let isBusy = true;
+	let looks = 0;
+	const sources: TrafficSources = {
+		...noSources,
+		counters: async () => {
+			looks += 1;
+			return new Map();
+		},
+		shares: () => ({ uplinkBitsPerSecond: 80_000, floorBitsPerSecond: 8_000, byOwner: false }),
+	};
+	const terminals: TerminalHolder = {
+		sent: async () => [{ projectId, count: "one", sentBytes: 0, waits: isBusy }],
+		setPaces: async () => undefined,
+	};
+	const traffic = await start({ sources, directory: await temporaryDirectory(), tell: () => {}, terminals });
+	const ended = new AbortController();
+	const running = traffic.run(ended.signal);
+	await expect.poll(() => looks, { timeout: 30_000 }).toBeGreaterThan(4);
+	isBusy = false;
+	ended.abort();
+	await running;
 });
