@@ -25,6 +25,7 @@ const waitingMost = 100;
 const scanReasons: readonly RefusalReason[] = [
 	"port",
 	"private-address",
+	"site",
 	"neighbour",
 	"node",
 	"not-allowed",
