@@ -599,3 +599,34 @@ test("a new agent gives running containers their volumes again, ends those that 
 	expect(third.life(projectId).state).toBe("stopped");
 	for (const one of [again, third]) one.close();
 });
+
+test("work for which programs stand still has them paused, goes on whatever becomes of it, and nobody wakes or stops them meanwhile", async () => {
+	const { placements, containers, before } = await rig();
+	await placements.apply([placement()]);
+	const states = () => [...containers.values()].map(({ state }) => state);
+	const held = hold();
+	const still = placements.standStill(projectId, async () => {
+		await held.wait();
+		return states();
+	});
+	await held.reached;
+	// To everybody else it runs; what would change that waits for its turn.
+	expect(placements.life(projectId).state).toBe("running");
+	const paused = placements.pause(projectId);
+	held.open();
+	expect(await still).toEqual(["paused"]);
+	await paused;
+	// What sleeps is left asleep.
+	expect(await placements.standStill(projectId, async () => states())).toEqual(["paused"]);
+	expect(placements.life(projectId).state).toBe("paused");
+	await placements.ensureRunning(projectId);
+	await expect(placements.standStill(projectId, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+	expect(states()).toEqual(["running"]);
+	before.pause = () => Promise.reject(new Error("the engine refuses"));
+	let done = false;
+	const refused = placements.standStill(projectId, async () => {
+		done = true;
+	});
+	await expect(refused).rejects.toThrow("the engine refuses");
+	expect(done).toBe(false);
+});
