@@ -85,7 +85,11 @@ test("a container that cannot have its volume does not run, and leaves neither h
 
 test("a new agent gives running containers their volumes again, ends those that cannot have one, and clears away homes", async () => {
 	const { placements, makePlacements, homes, before, containers } = await rig();
-	await placements.apply([placement(), placement({ projectId: otherId })]);
+	const desired = [placement(), placement({ projectId: otherId })];
+	await placements.apply(desired);
+	// Once more, so that the file is written.
+	await placements.apply(desired);
+	placements.close();
 	for (const [name, mounted] of homes) if (mounted?.includes(projectId)) homes.set(name, null);
 	homes.set("left", "/volumes/gone");
 	const again = makePlacements();
@@ -95,9 +99,10 @@ test("a new agent gives running containers their volumes again, ends those that 
 	before.fill = async () => {
 		throw new Error("the container does not see it");
 	};
+	again.close();
 	const third = makePlacements();
 	await third.recover();
+	third.close();
 	expect([containers.size, homes.size]).toEqual([0, 0]);
 	expect(third.life(projectId).state).toBe("stopped");
-	for (const one of [again, third]) one.close();
 });
