@@ -62,7 +62,8 @@ export interface ObjectStore {
 	now(): Promise<Date>;
 
 	/**
-	 * Gives back what uploads left that never finished and that nobody goes on with: younger ones, by the store's time, may be at work.
+	 * Gives back what uploads left that never finished and that nobody goes on with: younger ones, by the store's
+	 * time, may be at work.
 	 * @returns how many there were.
 	 */
 	reclaim(olderThanMs: number): Promise<number>;

@@ -2,10 +2,11 @@ import { ptyWindowBytes } from "@repldock/protocol";
 import type { Viewer } from "./viewer.ts";
 
 /**
- * Decides when a program's output must wait. The viewer that is furthest ahead sets the pace; those behind it are sent
- * what they can take and jump ahead when their next bytes are gone. A viewer that acknowledges nothing for
- * `stalledAfterMs`, though it was sent something to acknowledge, sets no pace, and with nobody attached output goes into the scrollback only, so that no program
- * ever waits for a closed laptop. Who leaves is waited for a moment: a page reload in a flood loses nothing.
+ * Decides when a program's output must wait. The viewer that is furthest ahead sets the pace; those behind it are
+ * sent what they can take and jump ahead when their next bytes are gone. A viewer that acknowledges nothing for
+ * `stalledAfterMs`, though it was sent something to acknowledge, sets no pace, and with nobody attached output goes
+ * into the scrollback only, so that no program ever waits for a closed laptop. Who leaves is waited for a moment: a
+ * page reload in a flood loses nothing.
  */
 export interface Flow {
 	/** A viewer came, left, acknowledged something, or output came: pauses or resumes the output. */

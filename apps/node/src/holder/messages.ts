@@ -2,9 +2,10 @@ import { ProjectId, PtySize, PtyState } from "@repldock/protocol";
 import { z } from "zod";
 
 /**
- * Agent → holder, HTTP with JSON over `holder-control.sock`: `POST /<name>` with the message as body, answered with 204,
- * what it asked for, or a problem; `GET /list` → HolderSnapshot; `GET /sent` → SentCounts; `GET /watch` → lines of WatchEvent until the agent hangs up. The holder
- * keeps nothing on disk: an agent that reconnects sends `setOrigins`, `setPaces` and the `setRights` of its placements again.
+ * Agent → holder, HTTP with JSON over `holder-control.sock`: `POST /<name>` with the message as body, answered with
+ * 204, what it asked for, or a problem; `GET /list` → HolderSnapshot; `GET /sent` → SentCounts; `GET /watch` → lines
+ * of WatchEvent until the agent hangs up. The holder keeps nothing on disk: an agent that reconnects sends
+ * `setOrigins`, `setPaces` and the `setRights` of its placements again.
  */
 
 export const PtyId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);

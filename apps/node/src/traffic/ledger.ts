@@ -20,9 +20,9 @@ export interface LedgerPage {
 }
 
 /**
- * What each project sent and received, hour by hour. The kernel's and the holder's counters only rise; the ledger remembers what they said
- * when it last added their rise, in the same file as the sums, so that an agent that is killed counts nothing twice, and
- * loses nothing of containers that stand when the next one looks.
+ * What each project sent and received, hour by hour. The kernel's and the holder's counters only rise; the ledger
+ * remembers what they said when it last added their rise, in the same file as the sums, so that an agent that is
+ * killed counts nothing twice, and loses nothing of containers that stand when the next one looks.
  */
 export interface Ledger {
 	/** Adds what the counters that `look` reads rose since the last time. @returns the rise, by project. */

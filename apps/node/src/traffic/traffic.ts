@@ -24,7 +24,10 @@ export interface TrafficNews {
 
 /** Measures what projects send and receive, for their owners, the site's ledger and the operator. */
 export interface Traffic {
-	/** Looks every second while somebody watches or terminals want more than their floor, else every ten; until the signal aborts. Call it once. */
+	/**
+	 * Looks every second while somebody watches or terminals want more than their floor, else every ten; until the
+	 * signal aborts. Call it once.
+	 */
 	run(signal: AbortSignal): Promise<void>;
 	/** Looks at everything now, puts it on disk and tells the site. Calls that come meanwhile share the next look. */
 	look(): Promise<void>;
