@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { type NetworkPolicy, openNetwork } from "@repldock/protocol";
 import { createCleanupStack, runCommand } from "@repldock/service";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -224,6 +225,8 @@ test("an open connection is cut when the mode no longer allows it, and goes on w
 	const { talk, close } = await startTalker();
 	expect(await talk()).toBe("echoed");
 	const allowList = { ...openNetwork, mode: "allow-list" as const, allowedDomains: ["www.example.com"] };
+	// The kernel's acknowledgement of the echo, which it puts off, must not come between the policy and its address.
+	await delay(300);
 	// Its address is open under the new policy too, so it lives through the change.
 	await filter.attach({ ...first, policy: allowList });
 	await filter.open({ ...first, policy: allowList }, [{ address: host, seconds: 60 }]);
