@@ -11,10 +11,10 @@ import { type Random, roundsTimeoutMs, runRounds } from "../support/rounds.ts";
 import { openConnection } from "../support/socket-connection.ts";
 import { createTypist } from "../support/typist.ts";
 
-/** Says each number once it is on disk. */
+/** Says each number once it is on disk; a further run goes on where the last one ended. */
 const program = `import os
 out = os.open("numbers.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-n = 0
+n = len(open("numbers.txt").readlines())
 while True:
     n += 1
     os.write(out, b"%d\\n" % n)
@@ -37,7 +37,12 @@ async function services(): Promise<Service[]> {
 
 async function kill(name: string) {
 	const pid = (await services()).find((service) => service.name === name)?.pid;
-	if (pid) process.kill(pid, "SIGKILL");
+	try {
+		if (pid) process.kill(pid, "SIGKILL");
+	} catch (error) {
+		// Killed a moment ago, and nobody has noticed yet.
+		if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+	}
 }
 
 test(
@@ -49,7 +54,7 @@ test(
 		const typist = createTypist("notes.txt");
 		let connection = await openConnection(workspace);
 		await typist.connect(connection);
-		const console = await workspace.attach("console");
+		let console = await workspace.attach("console");
 		await workspace.run();
 		await eventually("the first number", () => /number 1\r?\n/.test(console.text));
 
@@ -59,6 +64,10 @@ test(
 		async function reconnect() {
 			connection = await eventually("the events socket", () => openConnection(workspace).catch(() => null));
 			await typist.connect(connection);
+			console.close();
+			console = await eventually("the console", () => workspace.attach("console").catch(() => null));
+			// It does not outlive the engine, through which its output comes.
+			if (!console.state?.running) await eventually("a new run", () => workspace.run().catch(() => null), 60_000);
 		}
 
 		async function round(random: Random) {
