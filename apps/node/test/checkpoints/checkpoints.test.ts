@@ -1,3 +1,4 @@
+// One file, though a long one: the tests share two nodes and a store, whose start takes longer than most of them.
 import { randomBytes, randomUUID } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// One file, though a long one: every restore is tried on the same node, whose start takes longer than the tests.
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
