@@ -12,6 +12,7 @@ import type {
 import { runCommand } from "@repldock/service";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { repldock } from "../support/instance.ts";
+import { writeNumbers } from "../support/numbers-program.ts";
 import { SiteClient } from "../support/site-client.ts";
 import { eventually } from "../support/wait.ts";
 import { WorkspaceClient } from "../support/workspace-client.ts";
@@ -107,22 +108,6 @@ test("versions outlive the node's own snapshots and an agent that is killed, and
 	const names = (await list(project.id, "?named=1")).versions.map(({ name }) => name);
 	expect(names).toEqual(["three", "two", "one"]);
 });
-
-/**
- * Writes numbers, each as a line of its own, and says so once it is on the disk under its name. Between opening and writing
- * the file may be replaced: then it was the old one, and is written again.
- */
-const writeNumbers = `import itertools, os
-for n in itertools.count(1):
-    while True:
-        fd = os.open("numbers.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        os.write(fd, b"%d\\n" % n)
-        os.fsync(fd)
-        kept = os.path.exists("numbers.txt") and os.stat("numbers.txt").st_ino == os.fstat(fd).st_ino
-        os.close(fd)
-        if kept: break
-    print("kept", n, flush=True)
-`;
 
 test("what a running program wrote up to a restore is in the version before it, what it writes afterwards in the files", async () => {
 	const { workspace } = await openProject("python");
