@@ -224,6 +224,9 @@ test("a home is not filled for a container that does not see it, nor with a volu
 	const stranger = await machine.startWithoutVolume();
 	const { homes } = machine;
 	await expect(homes.fill(container.home, volumeOf(projectId, stranger))).rejects.toThrow("ENOENT");
+	// Nor for one that has another volume in the same place.
+	await homes.fill(stranger.home, volumeOf(await makeVolume(), stranger));
+	await expect(homes.fill(container.home, volumeOf(projectId, stranger))).rejects.toThrow("does not see its volume");
 	await expect(homes.fill(container.home, volumeOf(randomUUID(), container))).rejects.toThrow("ENOENT");
 	for (const name of ["..", "", "../volumes"]) await expect(homes.empty(name)).rejects.toThrow("no home");
 	await machine.removeContainer(container);
