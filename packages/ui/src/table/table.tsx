@@ -1,15 +1,20 @@
 import type { ReactNode } from "react";
 
-export interface TableProps {
-	label: string;
-	/** Headings of the columns. */
-	columns: readonly string[];
-	/** `<tr>` elements. */
-	children: ReactNode;
+export interface TableRow<Column extends string> {
+	key: string;
+	/** By column. The first one says what the row is about. */
+	cells: Readonly<Record<Column, ReactNode>>;
 }
 
-/** A table that scrolls sideways where it is wider than its place. */
-export function Table({ label, columns, children }: TableProps) {
+export interface TableProps<Column extends string> {
+	label: string;
+	/** Their headings. */
+	columns: readonly Column[];
+	rows: readonly TableRow<Column>[];
+}
+
+/** A table. In a narrow place its rows become entries, in which each cell has its heading above it. */
+export function Table<const Column extends string>({ label, columns, rows }: TableProps<Column>) {
 	return (
 		// biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable with the keyboard
 		// biome-ignore lint/a11y/useSemanticElements: a named group, not a field set
@@ -25,7 +30,17 @@ export function Table({ label, columns, children }: TableProps) {
 						))}
 					</tr>
 				</thead>
-				<tbody>{children}</tbody>
+				<tbody>
+					{rows.map(({ key, cells }) => (
+						<tr key={key}>
+							{columns.map((column) => (
+								<td key={column} data-column={column}>
+									{cells[column]}
+								</td>
+							))}
+						</tr>
+					))}
+				</tbody>
 			</table>
 		</div>
 	);

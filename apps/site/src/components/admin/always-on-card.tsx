@@ -47,14 +47,17 @@ export function AlwaysOnCard() {
 		});
 	}
 
-	const row = (project: Project) => (
-		<tr key={project.id}>
-			<td>
-				<strong>{project.name}</strong>
-				<br />
-				<span className="quiet">{new URL(project.url).host}</span>
-			</td>
-			<td>
+	const row = (project: Project) => ({
+		key: project.id,
+		cells: {
+			Project: (
+				<>
+					<strong>{project.name}</strong>
+					<br />
+					<span className="quiet">{new URL(project.url).host}</span>
+				</>
+			),
+			"Always on": (
 				<Button
 					size="small"
 					aria-label={`${project.alwaysOn ? "Let it sleep" : "Keep it on"}: ${project.name}`}
@@ -63,13 +66,11 @@ export function AlwaysOnCard() {
 				>
 					{project.alwaysOn ? "Let it sleep" : "Keep it on"}
 				</Button>
-			</td>
-			<td>
-				<StatusDot {...stateLook[project.state]} />
-			</td>
-			<td>{project.ownerName}</td>
-		</tr>
-	);
+			),
+			State: <StatusDot {...stateLook[project.state]} />,
+			Owner: project.ownerName,
+		},
+	});
 	const listed = [...(found && !found.alwaysOn ? [found] : []), ...(list.items ?? [])];
 
 	return (
@@ -93,9 +94,7 @@ export function AlwaysOnCard() {
 			{!list.items && !list.problem && <Skeleton height="3rem" />}
 			{list.items && listed.length === 0 && <p className="quiet">No project is always on.</p>}
 			{listed.length > 0 && (
-				<Table label="Always on" columns={["Project", "Always on", "State", "Owner"]}>
-					{listed.map(row)}
-				</Table>
+				<Table label="Always on" columns={["Project", "Always on", "State", "Owner"]} rows={listed.map(row)} />
 			)}
 			{list.loadMore && (
 				<p className="more">

@@ -1,19 +1,25 @@
-import { Button, Callout, Card, Skeleton, Table } from "@repldock/ui";
-import type { ReactNode } from "react";
+import { Button, Callout, Card, Skeleton, Table, type TableRow } from "@repldock/ui";
 import type { List } from "./use-list.ts";
 
-export interface ListCardProps<Item> {
+export interface ListCardProps<Item, Column extends string> {
 	title: string;
 	description: string;
 	/** Said when there is nothing to list. */
 	empty: string;
-	columns: readonly string[];
+	columns: readonly Column[];
 	list: List<Item>;
-	row: (item: Item) => ReactNode;
+	row: (item: Item) => TableRow<Column>;
 }
 
 /** A list of the API as a table, with what it shows while it loads, when it fails and when it is empty. */
-export function ListCard<Item>({ title, description, empty, columns, list, row }: ListCardProps<Item>) {
+export function ListCard<Item, const Column extends string>({
+	title,
+	description,
+	empty,
+	columns,
+	list,
+	row,
+}: ListCardProps<Item, Column>) {
 	return (
 		<Card title={title} description={description}>
 			{list.problem && (
@@ -23,11 +29,7 @@ export function ListCard<Item>({ title, description, empty, columns, list, row }
 			)}
 			{!list.items && !list.problem && <Skeleton height="5rem" />}
 			{list.items?.length === 0 && <p className="quiet">{empty}</p>}
-			{list.items && list.items.length > 0 && (
-				<Table label={title} columns={columns}>
-					{list.items.map(row)}
-				</Table>
-			)}
+			{list.items && list.items.length > 0 && <Table label={title} columns={columns} rows={list.items.map(row)} />}
 			{list.loadMore && (
 				<p className="more">
 					<Button onClick={list.loadMore}>Show more</Button>

@@ -22,19 +22,20 @@ export function NodesCard() {
 			empty="No node has registered yet. Start one with ./repldock up."
 			columns={["Name", "State", "Containers", "Last seen"]}
 			list={list}
-			row={(node) => (
-				<tr key={node.id}>
-					<td>
-						<a href={`/admin/nodes/${node.id}`}>
-							<strong>{node.name}</strong>
-						</a>
-						<br />
-						<span className="quiet">{node.gatewayUrl}</span>
-					</td>
-					<td>
-						<StatusDot tone={node.live ? "positive" : "danger"} label={node.live ? "Connected" : "Lost"} />
-					</td>
-					<td>
+			row={(node) => ({
+				key: node.id,
+				cells: {
+					Name: (
+						<>
+							<a href={`/admin/nodes/${node.id}`}>
+								<strong>{node.name}</strong>
+							</a>
+							<br />
+							<span className="quiet">{node.gatewayUrl}</span>
+						</>
+					),
+					State: <StatusDot tone={node.live ? "positive" : "danger"} label={node.live ? "Connected" : "Lost"} />,
+					Containers: (
 						<div className="slots">
 							<span>
 								{node.running} of {node.slots}
@@ -45,10 +46,10 @@ export function NodesCard() {
 								value={node.slots > 0 ? node.running / node.slots : 0}
 							/>
 						</div>
-					</td>
-					<td className="quiet">{ago(node.lastSeenAt)}</td>
-				</tr>
-			)}
+					),
+					"Last seen": <span className="quiet">{ago(node.lastSeenAt)}</span>,
+				},
+			})}
 		/>
 	);
 }

@@ -21,9 +21,10 @@ export function UsersCard() {
 			empty="Nobody has an account yet."
 			columns={["Name", "Role", "Projects", "Joined"]}
 			list={list}
-			row={(user) => (
-				<tr key={user.id}>
-					<td>
+			row={(user) => ({
+				key: user.id,
+				cells: {
+					Name: (
 						<div className="person">
 							<Avatar name={user.name} decorative />
 							<div>
@@ -32,12 +33,12 @@ export function UsersCard() {
 								<span className="quiet">{user.email}</span>
 							</div>
 						</div>
-					</td>
-					<td>{user.role === "admin" ? <Badge tone="accent">Administrator</Badge> : <Badge>Member</Badge>}</td>
-					<td>{user.projects}</td>
-					<td className="quiet">{ago(user.createdAt)}</td>
-				</tr>
-			)}
+					),
+					Role: user.role === "admin" ? <Badge tone="accent">Administrator</Badge> : <Badge>Member</Badge>,
+					Projects: user.projects,
+					Joined: <span className="quiet">{ago(user.createdAt)}</span>,
+				},
+			})}
 		/>
 	);
 }

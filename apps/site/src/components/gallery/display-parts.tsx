@@ -68,12 +68,11 @@ export function DisplayParts({ theme }: { theme: string }) {
 				<Skeleton width="10rem" />
 			</Part>
 			<Card title={`Card (${theme})`} description="With a table.">
-				<Table label={`Nodes (${theme})`} columns={["Name", "Containers"]}>
-					<tr>
-						<td>harbour-1</td>
-						<td>12 of 40</td>
-					</tr>
-				</Table>
+				<Table
+					label={`Nodes (${theme})`}
+					columns={["Name", "Containers"]}
+					rows={[{ key: "harbour-1", cells: { Name: "harbour-1", Containers: "12 of 40" } }]}
+				/>
 			</Card>
 			<EmptyState icon={<Inbox aria-hidden />} title="Nothing here yet">
 				What arrives shows up here.

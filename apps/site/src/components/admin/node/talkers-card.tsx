@@ -6,26 +6,33 @@ export interface TalkersCardProps extends Pick<NodeTrafficAnswer, "talkers" | "o
 	onRestrict: (project: NetworkedProject, kind: "throttled" | "closed") => void;
 }
 
+const figure = (text: string | number) => <span className="figure">{text}</span>;
+
 /** Who sends and receives the most, with what can be done about it. */
 export function TalkersCard({ talkers, owners, onRestrict }: TalkersCardProps) {
 	return (
 		<Card title="Top talkers" description="What projects sent and received in the last ten seconds.">
 			{talkers.length === 0 && <p className="quiet">Nobody sends or receives anything.</p>}
 			{talkers.length > 0 && (
-				<Table label="Top talkers" columns={["Project", "Restrict", "Sends", "Receives", "Connections", "Refused"]}>
-					{talkers.map(({ project, ...rate }) => (
-						<tr key={project.id}>
-							<td>
-								<strong>{project.name}</strong>{" "}
-								{project.restriction && (
-									<Badge tone="warning">{project.restriction.kind === "closed" ? "Closed" : "Throttled"}</Badge>
-								)}
-								<br />
-								<span className="quiet">
-									{project.slug}, {project.ownerName}
-								</span>
-							</td>
-							<td>
+				<Table
+					label="Top talkers"
+					columns={["Project", "Restrict", "Sends", "Receives", "Connections", "Refused"]}
+					rows={talkers.map(({ project, ...rate }) => ({
+						key: project.id,
+						cells: {
+							Project: (
+								<>
+									<strong>{project.name}</strong>{" "}
+									{project.restriction && (
+										<Badge tone="warning">{project.restriction.kind === "closed" ? "Closed" : "Throttled"}</Badge>
+									)}
+									<br />
+									<span className="quiet">
+										{project.slug}, {project.ownerName}
+									</span>
+								</>
+							),
+							Restrict: (
 								<span className="node-actions">
 									<Button
 										size="small"
@@ -42,26 +49,29 @@ export function TalkersCard({ talkers, owners, onRestrict }: TalkersCardProps) {
 										Close
 									</Button>
 								</span>
-							</td>
-							<td className="figure">{describeRate(rate.sentBitsPerSecond)}</td>
-							<td className="figure">{describeRate(rate.receivedBitsPerSecond)}</td>
-							<td className="figure">{rate.connections.toLocaleString("en")}</td>
-							<td className="figure">{rate.refusedPackets.toLocaleString("en")}</td>
-						</tr>
-					))}
-				</Table>
+							),
+							Sends: figure(describeRate(rate.sentBitsPerSecond)),
+							Receives: figure(describeRate(rate.receivedBitsPerSecond)),
+							Connections: figure(rate.connections.toLocaleString("en")),
+							Refused: figure(rate.refusedPackets.toLocaleString("en")),
+						},
+					}))}
+				/>
 			)}
 			{owners.length > 0 && (
-				<Table label="Owners" columns={["Owner", "Projects", "Sends", "Receives"]}>
-					{owners.map((owner) => (
-						<tr key={owner.id}>
-							<td>{owner.name}</td>
-							<td className="figure">{owner.projects}</td>
-							<td className="figure">{describeRate(owner.sentBitsPerSecond)}</td>
-							<td className="figure">{describeRate(owner.receivedBitsPerSecond)}</td>
-						</tr>
-					))}
-				</Table>
+				<Table
+					label="Owners"
+					columns={["Owner", "Projects", "Sends", "Receives"]}
+					rows={owners.map(({ id, name, ...rate }) => ({
+						key: id,
+						cells: {
+							Owner: name,
+							Projects: figure(rate.projects),
+							Sends: figure(describeRate(rate.sentBitsPerSecond)),
+							Receives: figure(describeRate(rate.receivedBitsPerSecond)),
+						},
+					}))}
+				/>
 			)}
 		</Card>
 	);
