@@ -40,7 +40,7 @@ const usage = `Usage: ./repldock COMMAND [options]
   restore            fill an empty data directory from a backup (--from)
   rebuild-index      add projects that the object store has and the database has not
   test [FILTER]      run the test suite
-  test faults        hundreds of rounds of kill -9, failing stores and the like (half an hour or more)
+  test faults        rounds of kill -9, failing stores and the like, a million files (an hour or more)
   bench NAME [PART]  measure: run-latency, terminal, idle-memory, edge, egress, storage
 
 Options

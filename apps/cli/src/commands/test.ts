@@ -4,16 +4,19 @@ import { testPackages } from "../machine/packages.ts";
 import { repository, type Settings } from "../settings.ts";
 import { makeReady } from "./up.ts";
 
+/** What is run longer, or with more files, than in the suite. */
+const faultTests = ["tests/faults/", "checkpoints/many-files.test.ts", "checkpoints/hostile-trees.test.ts"];
+
 /**
  * `test [FILTER]`: does its own set-up, runs the suite, ends with the line `N passed, N failed`. `test faults` runs the
- * rounds of faults alone, and many more of them than the suite does.
+ * rounds of faults alone, many more of them than the suite does, and trees of a million files.
  */
 export async function test(settings: Settings): Promise<number> {
 	await makeReady(settings, Object.keys(testPackages));
 	const [, ...filters] = settings.words;
 	const isFaults = filters.length === 1 && filters[0] === "faults";
 	return runNode(
-		[join(repository, "node_modules/vitest/vitest.mjs"), "run", ...(isFaults ? ["tests/faults/"] : filters)],
+		[join(repository, "node_modules/vitest/vitest.mjs"), "run", ...(isFaults ? faultTests : filters)],
 		settings,
 		isFaults ? { REPLDOCK_FAULTS: "long" } : {},
 	);

@@ -4,7 +4,7 @@ import { runCommand } from "@repldock/service";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type CheckpointNode, type Cluster, startCluster } from "./rig.ts";
 
-vi.setConfig({ testTimeout: 900_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 3_600_000, hookTimeout: 120_000 });
 
 /** Under `./repldock test faults` as many as the promise says. */
 const manyFiles = process.env.REPLDOCK_FAULTS === "long" ? 1_000_000 : 20_000;
