@@ -87,7 +87,7 @@ module.exports = {
 			name: "host-drivers-see-interfaces-alone",
 			severity: "error",
 			from: { path: "^apps/node/src/host/" },
-			to: { path: "^apps/node/src/(?!(host/|host\\.ts$))" },
+			to: { path: "^apps/node/src/(?!(host/|host\\.ts$|host-storage\\.ts$|host-files\\.ts$))" },
 		},
 		{
 			name: "drivers-are-wired-in-one-place",

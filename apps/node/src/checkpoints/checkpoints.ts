@@ -6,7 +6,7 @@ import {
 	type Durability,
 	RepldockError,
 } from "@repldock/protocol";
-import type { SnapshotName, SnapshotSurvey } from "../host.ts";
+import type { SnapshotName, SnapshotSurvey } from "../host-storage.ts";
 import { endChain } from "./chain.ts";
 import { promisedTime } from "./moment.ts";
 import { createReferences } from "./references.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { ObjectStore } from "@repldock/objects";
 import type { Checkpoint, DesiredPlacement } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { Volumes } from "../host.ts";
+import type { Volumes } from "../host-storage.ts";
 import { packKey, sealPack } from "./pack.ts";
 import { factsOf } from "./project-facts.ts";
 import type { CheckpointState } from "./state.ts";

@@ -1,7 +1,7 @@
 import type { ObjectStore } from "@repldock/objects";
 import { type Checkpoint, type DesiredPlacement, RepldockError } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { Snapshots, Volumes } from "../host.ts";
+import type { Snapshots, Volumes } from "../host-storage.ts";
 import { type Chain, extendChain } from "./chain.ts";
 import { type CheckpointState, snapshotOf } from "./state.ts";
 import type { Durable } from "./state-file.ts";

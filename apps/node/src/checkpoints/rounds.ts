@@ -1,6 +1,6 @@
 import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
 import { createBackoff, type Logger } from "@repldock/service";
-import type { SnapshotName, SnapshotSurvey, Snapshots } from "../host.ts";
+import type { SnapshotName, SnapshotSurvey, Snapshots } from "../host-storage.ts";
 import { extendChain, isBaseFrom } from "./chain.ts";
 import { promisedTime } from "./moment.ts";
 import { type CheckpointState, snapshotsOf } from "./state.ts";

@@ -1,5 +1,5 @@
 import type { Checkpoint, CheckpointId } from "@repldock/protocol";
-import type { SnapshotName, Snapshots } from "../host.ts";
+import type { SnapshotName, Snapshots } from "../host-storage.ts";
 import type { Moment } from "./moment.ts";
 import { createReports } from "./reports.ts";
 import { type Durable, readCheckpoints, writeCheckpoints } from "./state-file.ts";

@@ -4,7 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { constants, createZstdCompress, createZstdDecompress } from "node:zlib";
 import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
 import type { Checkpoint } from "@repldock/protocol";
-import type { Filter, SentSnapshot, Snapshots } from "../host.ts";
+import type { Filter, SentSnapshot, Snapshots } from "../host-storage.ts";
 
 /** Measured best for small source files: smaller than the file system's own compression by far, and as fast as a disk. */
 const compressionLevel = 3;

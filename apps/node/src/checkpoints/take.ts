@@ -1,5 +1,5 @@
 import type { CheckpointId, DesiredPlacement } from "@repldock/protocol";
-import type { Snapshots } from "../host.ts";
+import type { Snapshots } from "../host-storage.ts";
 import { type Chain, isCompactionDue, isFullDue } from "./chain.ts";
 import { type Moment, thisMoment } from "./moment.ts";
 import { factsOf } from "./project-facts.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
 import type { Checkpoint, ProjectFacts } from "@repldock/protocol";
-import type { SnapshotName, Snapshots } from "../host.ts";
+import type { SnapshotName, Snapshots } from "../host-storage.ts";
 import { ownKey, type PackEntry, packKey, sealPack } from "./pack.ts";
 import { compressed, joined, readStart } from "./stream.ts";
 

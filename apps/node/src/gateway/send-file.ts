@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import type { FileEntry } from "@repldock/protocol";
 import type { Context } from "hono";
-import type { OpenFile } from "../host.ts";
+import type { OpenFile } from "../host-files.ts";
 import { parseRange } from "./byte-range.ts";
 import { downloadHeaders } from "./content-type.ts";
 import type { GatewayEnvironment } from "./context.ts";

@@ -2,7 +2,7 @@ import { type ChildProcess, type StdioOptions, spawn } from "node:child_process"
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CommandError } from "@repldock/service";
-import type { Filter, ReceivedBytes, SentSnapshot } from "../host.ts";
+import type { Filter, ReceivedBytes, SentSnapshot } from "../host-storage.ts";
 import { openKernelPipe } from "./kernel-pipe.ts";
 
 /** What a command says of its failure, at most. */

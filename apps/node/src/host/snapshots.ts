@@ -1,7 +1,7 @@
 import { mkdir, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { runCommand } from "@repldock/service";
-import type { SnapshotName, Snapshots } from "../host.ts";
+import type { SnapshotName, Snapshots } from "../host-storage.ts";
 import { changeCounts, removeStaleCounters, snapshotSubvolume } from "./btrfs.ts";
 import { receiving, sending } from "./piped-commands.ts";
 

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rmdir, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CommandError, runCommand } from "@repldock/service";
-import type { VersionPlaces } from "../host.ts";
+import type { VersionPlaces } from "../host-storage.ts";
 import { deleteSubvolume, removeStaleCounters, snapshotSubvolume, subvolumeUsage } from "./btrfs.ts";
 import { createSnapshots } from "./snapshots.ts";
 

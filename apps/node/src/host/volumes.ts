@@ -3,7 +3,7 @@ import { chmod, chown, readdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RepldockError } from "@repldock/protocol";
 import { runCommand } from "@repldock/service";
-import type { Volumes } from "../host.ts";
+import type { Volumes } from "../host-storage.ts";
 import {
 	createSubvolume,
 	deleteSubvolume,

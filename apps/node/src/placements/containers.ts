@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { type DesiredPlacement, type Problem, RepldockError, toProblem } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { ContainerStatus, Engine, Homes, Volumes } from "../host.ts";
+import type { ContainerStatus, Engine, Homes } from "../host.ts";
+import type { Volumes } from "../host-storage.ts";
 import { type ContainerLife, type ContainerMove, moveContainer, stoppedLife } from "./container-life.ts";
 import { createMadeContainers, type RunningContainer, toRunning } from "./made-containers.ts";
 import { createRoom } from "./room.ts";

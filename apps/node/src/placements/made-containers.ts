@@ -1,6 +1,7 @@
 import type { DesiredPlacement } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { ContainerSpecification, ContainerStatus, Engine, Homes, Volumes } from "../host.ts";
+import type { ContainerSpecification, ContainerStatus, Engine, Homes } from "../host.ts";
+import type { Volumes } from "../host-storage.ts";
 import { createResting, isSameSpecification } from "./resting.ts";
 
 export interface RunningContainer {

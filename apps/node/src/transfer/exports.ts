@@ -5,7 +5,7 @@ import { createZstdCompress } from "node:zlib";
 import { type ExportReady, type ExportRequest, RepldockError } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type { z } from "zod";
-import type { FrozenFiles } from "../host.ts";
+import type { FrozenFiles } from "../host-files.ts";
 import type { Reader } from "../versions/shelf.ts";
 import { isDependencyFolder } from "./dependencies.ts";
 import { writeTar } from "./tar-write.ts";

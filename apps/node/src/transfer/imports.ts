@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { type ImportDone, type ImportGit, type ImportTarget, RepldockError } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type { z } from "zod";
-import type { Staging } from "../host.ts";
+import type { Staging } from "../host-files.ts";
 import type { Workspace } from "../workspace/workspace.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
 import { createByteReader } from "./byte-reader.ts";

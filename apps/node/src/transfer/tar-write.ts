@@ -1,4 +1,4 @@
-import type { TreeEntry } from "../host.ts";
+import type { TreeEntry } from "../host-files.ts";
 
 const blockBytes = 512;
 /** Largest number that eleven octal digits hold; a larger one goes into an extended header. */

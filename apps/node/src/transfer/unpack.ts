@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { RepldockError } from "@repldock/protocol";
-import type { Staging } from "../host.ts";
+import type { Staging } from "../host-files.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { readEntryPath, refused } from "./entry-path.ts";
 import { type ArchiveEntry, readTar } from "./tar-read.ts";

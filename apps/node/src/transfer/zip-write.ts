@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { crc32, createDeflateRaw, deflateRaw } from "node:zlib";
-import type { TreeEntry } from "../host.ts";
+import type { TreeEntry } from "../host-files.ts";
 
 /**
  * Zip as APPNOTE.TXT describes it, with its 64-bit extension where it is needed. Own code, since what there is keeps a

@@ -1,5 +1,5 @@
 import { RepldockError, type VersionChanges } from "@repldock/protocol";
-import type { Volumes } from "../host.ts";
+import type { Volumes } from "../host-storage.ts";
 import { createQueues } from "../placements/queues.ts";
 
 export interface ComparisonParts {

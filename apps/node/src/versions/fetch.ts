@@ -2,7 +2,7 @@ import { isNotFound, type ObjectStore, ObjectStoreError } from "@repldock/object
 import { type Checkpoint, RepldockError } from "@repldock/protocol";
 import { CommandError, type Logger } from "@repldock/service";
 import { receiveCheckpoint } from "../checkpoints/stream.ts";
-import type { VersionPlaces } from "../host.ts";
+import type { VersionPlaces } from "../host-storage.ts";
 import { createQueues } from "../placements/queues.ts";
 import { type ChainParts, findChain, gone, idOf } from "./chain.ts";
 import type { ShelfLimits } from "./limits.ts";

@@ -1,6 +1,7 @@
 import { setImmediate as otherWork } from "node:timers/promises";
 import { RepldockError } from "@repldock/protocol";
-import type { FileTwins, FrozenVersion, Staging, TreeEntry, Volumes } from "../host.ts";
+import type { FileTwins, FrozenVersion, Staging, TreeEntry } from "../host-files.ts";
+import type { Volumes } from "../host-storage.ts";
 import type { Workspace } from "../workspace/workspace.ts";
 
 export interface RestoreParts {

@@ -1,7 +1,7 @@
 import type { ObjectStore } from "@repldock/objects";
 import { RepldockError } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { VersionPlaces } from "../host.ts";
+import type { VersionPlaces } from "../host-storage.ts";
 import type { ChainParts } from "./chain.ts";
 import { createFetching } from "./fetch.ts";
 import { type ShelfLimits, usualLimits } from "./limits.ts";

@@ -9,7 +9,7 @@ import { openStaging } from "../host/files/staging.ts";
 import { walkPath, walkTree } from "../host/files/walk.ts";
 import type { RunnerId } from "../host/subordinate-ids.ts";
 import { createVersionPlaces } from "../host/version-places.ts";
-import type { Volumes } from "../host.ts";
+import type { Volumes } from "../host-storage.ts";
 import type { Turns } from "../transfer/turns.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
 import type { ShelfLimits } from "./limits.ts";

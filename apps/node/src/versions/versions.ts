@@ -8,7 +8,8 @@ import {
 	type VersionRestored,
 } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { FrozenVersion, ProjectFiles, Volumes } from "../host.ts";
+import type { FrozenVersion, ProjectFiles } from "../host-files.ts";
+import type { Volumes } from "../host-storage.ts";
 import { createQueues } from "../placements/queues.ts";
 import type { Turns } from "../transfer/turns.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";

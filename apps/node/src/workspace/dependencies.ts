@@ -1,7 +1,8 @@
 import type { ContainerState, DesiredPlacement, Durability, OpenPort, Problem, PtyState } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type { StartMessage, StopMessage, WriteMessage } from "../holder/messages.ts";
-import type { ListeningPort, ProjectFiles } from "../host.ts";
+import type { ListeningPort } from "../host.ts";
+import type { ProjectFiles } from "../host-files.ts";
 import type { AppAddresses } from "./urls.ts";
 
 /** The container of a project while it runs, as the placements know it. */

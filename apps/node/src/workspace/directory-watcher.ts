@@ -1,6 +1,6 @@
 import { RepldockError } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { ProjectFiles, StopWatching } from "../host.ts";
+import type { ProjectFiles, StopWatching } from "../host-files.ts";
 
 /** Watches a changing set of a project's directories and tells, a little collected, which of their entries changed. */
 export interface DirectoryWatcher {

@@ -1,5 +1,5 @@
 import { RepldockError } from "@repldock/protocol";
-import type { ProjectFiles } from "../host.ts";
+import type { ProjectFiles } from "../host-files.ts";
 
 /**
  * Gives a pure plan the answers to "is there such a file": it is made again until all that it asks is known. It must

@@ -1,6 +1,6 @@
 import { type Problem, RepldockError, toProblem } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { ProjectFiles } from "../host.ts";
+import type { ProjectFiles } from "../host-files.ts";
 import { planWithFiles } from "./file-probe.ts";
 import { emptyProjectFile, findEntrypoint, type ProjectFile, parseProjectFile } from "./run/index.ts";
 

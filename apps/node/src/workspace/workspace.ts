@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { OpenPort, WorkspaceEvent, WorkspaceState } from "@repldock/protocol";
 import { RepldockError } from "@repldock/protocol";
-import type { ProjectFiles } from "../host.ts";
+import type { ProjectFiles } from "../host-files.ts";
 import type { WorkspaceDependencies } from "./dependencies.ts";
 import { createDirectoryWatcher } from "./directory-watcher.ts";
 import type { DocumentClient } from "./documents/document-client.ts";

@@ -20,7 +20,7 @@ import { RepldockError } from "@repldock/protocol";
 import type { CleanupStack } from "@repldock/service";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openProjectFiles } from "../../src/host/files/project-files.ts";
-import type { ProjectFiles } from "../../src/host.ts";
+import type { ProjectFiles } from "../../src/host-files.ts";
 import { makeScratch } from "./machine.ts";
 
 const owner = { uid: 300_000, gid: 300_001 };

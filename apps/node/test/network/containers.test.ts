@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { runCommand } from "@repldock/service";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findCable } from "../../src/host/cables.ts";
-import type { Volumes } from "../../src/host.ts";
+import type { Volumes } from "../../src/host-storage.ts";
 import { createContainerNetwork } from "../../src/network/network.ts";
 import { createShaping, type Shaping } from "../../src/network/shaping/shaping.ts";
 import { createPlacements, type Placements } from "../../src/placements/placements.ts";

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { type DesiredPlacement, openNetwork } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
 import { expect, onTestFinished } from "vitest";
-import type { ContainerStatus, Engine, HomeOfContainer, Homes, VolumeInHome, Volumes } from "../../src/host.ts";
+import type { ContainerStatus, Engine, HomeOfContainer, Homes, VolumeInHome } from "../../src/host.ts";
+import type { Volumes } from "../../src/host-storage.ts";
 import type { NetworkOfContainers } from "../../src/placements/containers.ts";
 import { createPlacements } from "../../src/placements/placements.ts";
 

@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { runCommand } from "@repldock/service";
 import { expect, onTestFinished, test } from "vitest";
-import type { TreeEntry } from "../../src/host.ts";
+import type { TreeEntry } from "../../src/host-files.ts";
 import { writeZip } from "../../src/transfer/zip-write.ts";
 
 function fileOf(path: string, size: number): TreeEntry {

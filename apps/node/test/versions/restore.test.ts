@@ -11,7 +11,7 @@ import * as Y from "yjs";
 import { writeNumbers } from "../../../../tests/support/numbers-program.ts";
 import { openStaging } from "../../src/host/files/staging.ts";
 import { settleStagings } from "../../src/host/files/staging-moves.ts";
-import type { Staging } from "../../src/host.ts";
+import type { Staging } from "../../src/host-files.ts";
 import { openWorld, tree } from "./world.ts";
 
 const world = openWorld();

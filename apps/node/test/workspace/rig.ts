@@ -7,7 +7,7 @@ import { documentTextName, type WorkspaceEvent } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
 import * as Y from "yjs";
 import { openProjectFiles } from "../../src/host/files/project-files.ts";
-import type { ProjectFiles } from "../../src/host.ts";
+import type { ProjectFiles } from "../../src/host-files.ts";
 import { createDirectoryWatcher } from "../../src/workspace/directory-watcher.ts";
 import type { DocumentClient } from "../../src/workspace/documents/document-client.ts";
 import { answerFrame, readFrame, requestFrame, updateFrame } from "../../src/workspace/documents/frames.ts";

@@ -1,4 +1,4 @@
-import type { ProjectFiles } from "../../host.ts";
+import type { ProjectFiles } from "../../host-files.ts";
 import type { RunnerId } from "../subordinate-ids.ts";
 import { withFileErrors } from "./errors.ts";
 import { listDirectory, openFile, readEntry, readWholeFile } from "./read.ts";

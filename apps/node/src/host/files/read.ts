@@ -2,7 +2,7 @@ import { closeSync, createReadStream, fstatSync, openSync, read, type Stats } fr
 import { lstat, opendir } from "node:fs/promises";
 import { promisify } from "node:util";
 import { type DirectoryListing, type FileEntry, RepldockError } from "@repldock/protocol";
-import type { OpenFile } from "../../host.ts";
+import type { OpenFile } from "../../host-files.ts";
 import {
 	descriptorPath,
 	entryPath,

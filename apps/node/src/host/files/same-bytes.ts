@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, read, readSync, type Stats } from "node:fs";
 import { promisify } from "node:util";
-import type { FileTwins, TreeEntry } from "../../host.ts";
+import type { FileTwins, TreeEntry } from "../../host-files.ts";
 import { openChildFile, openDirectoryBelow, using } from "./resolve.ts";
 import { openFlags } from "./syscalls.ts";
 

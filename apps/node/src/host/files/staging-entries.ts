@@ -1,7 +1,7 @@
 import { closeSync, fchmodSync, fchownSync, ftruncateSync, mkdirSync, write } from "node:fs";
 import { promisify } from "node:util";
 import { RepldockError } from "@repldock/protocol";
-import type { NewFile, TreeEntry } from "../../host.ts";
+import type { NewFile, TreeEntry } from "../../host-files.ts";
 import type { RunnerId } from "../subordinate-ids.ts";
 import { entryPathOf, openChildDirectory, openDirectoryBelow } from "./resolve.ts";
 import { exchangeNames, renameWithoutReplacing } from "./syscalls.ts";

@@ -11,7 +11,7 @@ import {
 	unlinkSync,
 } from "node:fs";
 import { RepldockError } from "@repldock/protocol";
-import type { NewFile, Staging } from "../../host.ts";
+import type { NewFile, Staging } from "../../host-files.ts";
 import type { RunnerId } from "../subordinate-ids.ts";
 import { toFileError, withFileErrors } from "./errors.ts";
 import {

@@ -2,7 +2,7 @@ import { closeSync, type Dir, lstatSync, openSync, read, readlinkSync } from "no
 import { opendir } from "node:fs/promises";
 import { promisify } from "node:util";
 import { RepldockError } from "@repldock/protocol";
-import type { TreeEntry } from "../../host.ts";
+import type { TreeEntry } from "../../host-files.ts";
 import {
 	descriptorPath,
 	entryPathOf,

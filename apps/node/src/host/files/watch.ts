@@ -1,5 +1,5 @@
 import { closeSync, watch } from "node:fs";
-import type { StopWatching } from "../../host.ts";
+import type { StopWatching } from "../../host-files.ts";
 import { descriptorPath, openDirectory, ownNamePrefix } from "./resolve.ts";
 
 /**

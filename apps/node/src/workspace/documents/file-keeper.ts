@@ -1,7 +1,7 @@
 import type { Problem } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type * as Y from "yjs";
-import type { ProjectFiles } from "../../host.ts";
+import type { ProjectFiles } from "../../host-files.ts";
 
 /**
  * Keeps one Y.Doc and one file alike, whoever changes either. All work on the file goes through one queue, so that a

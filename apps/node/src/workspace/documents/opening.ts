@@ -8,7 +8,7 @@ import {
 	toProblem,
 } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { ProjectFiles } from "../../host.ts";
+import type { ProjectFiles } from "../../host-files.ts";
 import { type Base, findBase, isConsistent, makeBase, tooLarge } from "./base.ts";
 import type { JournalContent } from "./journal.ts";
 import { historyMaxBytes } from "./limits.ts";

@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RepldockError, toProblem } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
-import type { ProjectFiles } from "../../host.ts";
+import type { ProjectFiles } from "../../host-files.ts";
 import { hasUnsavedEdits } from "./base.ts";
 import { createDocument, type Document } from "./document.ts";
 import type { DocumentClient } from "./document-client.ts";
