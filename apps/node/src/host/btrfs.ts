@@ -1,4 +1,5 @@
 import { CommandError, runCommand } from "@repldock/service";
+import { makeSubvolume, setLimit, takeSnapshot } from "./btrfs-calls.ts";
 
 /** What one subvolume uses of its limit, as of the file system's last commit. No limit reads as Infinity. */
 export interface SubvolumeUsage {
@@ -7,12 +8,14 @@ export interface SubvolumeUsage {
 }
 
 export async function createSubvolume(path: string): Promise<void> {
+	if (await makeSubvolume(path)) return;
 	await runCommand("btrfs", ["subvolume", "create", path]);
 }
 
-/** A writable copy in no time and no space; what changes in either is not seen in the other. */
-export async function snapshotSubvolume(from: string, to: string, options: readonly string[] = []): Promise<void> {
-	await runCommand("btrfs", ["subvolume", "snapshot", ...options, from, to]);
+/** A copy in no time and no space; what changes in either is not seen in the other. */
+export async function snapshotSubvolume(from: string, to: string, as: "writable" | "read-only"): Promise<void> {
+	if (await takeSnapshot(from, to, as === "read-only")) return;
+	await runCommand("btrfs", ["subvolume", "snapshot", ...(as === "read-only" ? ["-r"] : []), from, to]);
 }
 
 /** Deletes a subvolume and those that programs made inside it, inner ones first. */
@@ -29,6 +32,7 @@ export async function subvolumeId(path: string): Promise<string> {
 }
 
 export async function limitSubvolume(path: string, bytes: number): Promise<void> {
+	if (await setLimit(path, bytes)) return;
 	await runCommand("btrfs", ["qgroup", "limit", String(bytes), path]);
 }
 

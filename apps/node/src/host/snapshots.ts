@@ -78,7 +78,7 @@ export function createSnapshots(mountPoint: string, directoryName = ".checkpoint
 
 		async take(projectId, name) {
 			await makeDirectory(projectId);
-			await snapshotSubvolume(join(mountPoint, projectId), path(projectId, name), ["-r"]);
+			await snapshotSubvolume(join(mountPoint, projectId), path(projectId, name), "read-only");
 		},
 
 		send(snapshot, parent, through) {

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rmdir, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { CommandError, runCommand } from "@repldock/service";
+import { runCommand } from "@repldock/service";
 import type { VersionPlaces } from "../host-storage.ts";
 import { deleteSubvolume, removeStaleCounters, snapshotSubvolume, subvolumeUsage } from "./btrfs.ts";
 import { createSnapshots } from "./snapshots.ts";
@@ -46,11 +46,11 @@ export function createVersionPlaces(mountPoint: string): VersionPlaces {
 			try {
 				if (!(await isLocal(projectId, versionId))) return false;
 				await mkdir(dirname(to), { recursive: true, mode: 0o700 });
-				await snapshotSubvolume(from, to, ["-r"]);
+				await snapshotSubvolume(from, to, "read-only");
 				return true;
 			} catch (error) {
 				// It went in this moment, since a later one is durable.
-				if (error instanceof CommandError && !(await stat(from).catch(ignoreMissing))) return false;
+				if (!(await stat(from).catch(ignoreMissing))) return false;
 				throw error;
 			}
 		},

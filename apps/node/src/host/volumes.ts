@@ -105,7 +105,7 @@ export function createVolumes(options: { mountPoint: string; owner: RunnerId }):
 				if (await exists(place)) return;
 				const fresh = draft(projectId, "new");
 				if (await exists(fresh)) await deleteSubvolume(mountPoint, fresh);
-				await snapshotSubvolume(snapshotPath, fresh);
+				await snapshotSubvolume(snapshotPath, fresh, "writable");
 				await furnish(fresh, diskBytes, takeOver(fresh));
 				await rename(fresh, place);
 			});
@@ -144,7 +144,7 @@ export function createVolumes(options: { mountPoint: string; owner: RunnerId }):
 		async snapshot(projectId) {
 			const place = path(projectId);
 			const frozen = join(mountPoint, `.${projectId}.${randomBytes(8).toString("hex")}.snapshot`);
-			await inTurn(projectId, () => snapshotSubvolume(place, frozen));
+			await inTurn(projectId, () => snapshotSubvolume(place, frozen, "writable"));
 			let released: Promise<void> | undefined;
 			return {
 				path: frozen,

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { type CleanupStack, runCommand } from "@repldock/service";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createSubvolume, snapshotSubvolume } from "../../src/host/btrfs.ts";
+import { makeSubvolume, setLimit, takeSnapshot } from "../../src/host/btrfs-calls.ts";
 import { openProjectFiles } from "../../src/host/files/project-files.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "../../src/host/volume-mount.ts";
 import { createVolumes } from "../../src/host/volumes.ts";
@@ -54,6 +56,33 @@ test("a new volume holds the seed with its modes, owned by the containers' user,
 	await volumes.create(id, seed, 50 * megabyte);
 	expect(await readFile(join(volumes.path(id), "main.py"), "utf8")).toBe("print(2)\n");
 	expect(await volumes.list()).toContain(id);
+});
+
+test("subvolumes are made, limited and snapshotted without a program; where that fails the program says why", async () => {
+	const [made, copy, frozen] = ["made", "copy", "frozen"].map((name) => join(mountPoint, `.${name}`)) as [
+		string,
+		string,
+		string,
+	];
+	expect(await makeSubvolume(made)).toBe(true);
+	expect(await setLimit(made, 50 * megabyte)).toBe(true);
+	await writeFile(join(made, "file"), "x");
+	expect([await takeSnapshot(made, copy, false), await takeSnapshot(made, frozen, true)]).toEqual([true, true]);
+	const limits = await runCommand("btrfs", ["qgroup", "show", "--raw", "-r", "-f", made]);
+	expect(limits).toMatch(new RegExp(` ${50 * megabyte}\\b`));
+	await writeFile(join(copy, "file"), "y");
+	await expect(writeFile(join(frozen, "file"), "y")).rejects.toMatchObject({ code: "EROFS" });
+	expect(await readFile(join(frozen, "file"), "utf8")).toBe("x");
+
+	expect([await makeSubvolume(made), await setLimit("/tmp", 1), await takeSnapshot("/tmp", copy, true)]).toEqual([
+		false,
+		false,
+		false,
+	]);
+	await expect(createSubvolume(made)).rejects.toThrow("already exists");
+	await expect(snapshotSubvolume("/tmp", join(mountPoint, ".none"), "read-only")).rejects.toThrow("Not a Btrfs");
+	await expect(createSubvolume(join(mountPoint, "missing/x"))).rejects.toMatchObject({ code: "ENOENT" });
+	await runCommand("btrfs", ["subvolume", "delete", made, copy, frozen]);
 });
 
 test("a full volume gives quota_exceeded, keeps what was saved, can be emptied and used again", async () => {

@@ -1,0 +1,71 @@
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { promisify } from "node:util";
+import koffi from "koffi";
+
+/**
+ * What btrfs is asked for most, without a program for each, whose start takes longer than the work. Numbers and shapes are
+ * those of linux/btrfs.h. The calls wait for the disk, so they are made in other threads, which do not tell why one failed:
+ * each resolves with false then, and nothing has changed. The `btrfs` program, asked for the same, says why.
+ */
+const ioctl = koffi.load(null).func("int ioctl(int descriptor, unsigned long request, void *argument)");
+const call = promisify(ioctl.async as Call);
+type Call = (
+	descriptor: number,
+	request: number,
+	argument: Buffer,
+	done: (error: Error | null, result: number) => void,
+) => void;
+
+const createSubvolumeRequest = 0x5000_940e;
+const snapshotRequest = 0x5000_9417;
+const limitRequest = 0x8030_942b;
+/** Of both structures that name a subvolume. */
+const nameBytes = 4096;
+const createNameAt = 8;
+const snapshotFlagsAt = 16;
+const snapshotNameAt = 56;
+const readOnlyFlag = 2n;
+const limitBytes = 48;
+const limitOfReferenced = 1n;
+
+export async function makeSubvolume(path: string): Promise<boolean> {
+	const argument = Buffer.alloc(nameBytes);
+	argument.write(basename(path), createNameAt);
+	return withDirectory(dirname(path), ({ fd }) => isDone(fd, createSubvolumeRequest, argument));
+}
+
+export async function takeSnapshot(from: string, to: string, isReadOnly: boolean): Promise<boolean> {
+	return withDirectory(from, (source) =>
+		withDirectory(dirname(to), ({ fd }) => {
+			const argument = Buffer.alloc(nameBytes);
+			argument.writeBigInt64LE(BigInt(source.fd), 0);
+			argument.writeBigUInt64LE(isReadOnly ? readOnlyFlag : 0n, snapshotFlagsAt);
+			argument.write(basename(to), snapshotNameAt);
+			return isDone(fd, snapshotRequest, argument);
+		}),
+	);
+}
+
+/** @param bytes the most that the subvolume may refer to. */
+export async function setLimit(path: string, bytes: number): Promise<boolean> {
+	// The number of the counter stays 0: the one of the subvolume that is open.
+	const argument = Buffer.alloc(limitBytes);
+	argument.writeBigUInt64LE(limitOfReferenced, 8);
+	argument.writeBigUInt64LE(BigInt(bytes), 16);
+	return withDirectory(path, ({ fd }) => isDone(fd, limitRequest, argument));
+}
+
+async function isDone(descriptor: number, request: number, argument: Buffer): Promise<boolean> {
+	return (await call(descriptor, request, argument)) === 0;
+}
+
+async function withDirectory<T>(path: string, work: (directory: FileHandle) => Promise<T>): Promise<T> {
+	const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+	try {
+		return await work(directory);
+	} finally {
+		await directory.close();
+	}
+}
