@@ -14,13 +14,14 @@ const call = promisify(ioctl.async as Call);
 type Call = (
 	descriptor: number,
 	request: number,
-	argument: Buffer,
+	argument: Buffer | null,
 	done: (error: Error | null, result: number) => void,
 ) => void;
 
 const createSubvolumeRequest = 0x5000_940e;
 const snapshotRequest = 0x5000_9417;
 const limitRequest = 0x8030_942b;
+const syncRequest = 0x9408;
 /** Of both structures that name a subvolume. */
 const nameBytes = 4096;
 const createNameAt = 8;
@@ -57,7 +58,12 @@ export async function setLimit(path: string, bytes: number): Promise<boolean> {
 	return withDirectory(path, ({ fd }) => isDone(fd, limitRequest, argument));
 }
 
-async function isDone(descriptor: number, request: number, argument: Buffer): Promise<boolean> {
+/** Brings what was written to the disk, and counts with it. @param path any directory of the file system. */
+export async function commit(path: string): Promise<boolean> {
+	return withDirectory(path, ({ fd }) => isDone(fd, syncRequest, null));
+}
+
+async function isDone(descriptor: number, request: number, argument: Buffer | null): Promise<boolean> {
 	return (await call(descriptor, request, argument)) === 0;
 }
 

@@ -1,5 +1,5 @@
 import { CommandError, runCommand } from "@repldock/service";
-import { makeSubvolume, setLimit, takeSnapshot } from "./btrfs-calls.ts";
+import { commit, makeSubvolume, setLimit, takeSnapshot } from "./btrfs-calls.ts";
 
 /** What one subvolume uses of its limit, as of the file system's last commit. No limit reads as Infinity. */
 export interface SubvolumeUsage {
@@ -34,6 +34,12 @@ export async function subvolumeId(path: string): Promise<string> {
 export async function limitSubvolume(path: string, bytes: number): Promise<void> {
 	if (await setLimit(path, bytes)) return;
 	await runCommand("btrfs", ["qgroup", "limit", String(bytes), path]);
+}
+
+/** Brings to the disk what programs wrote until now; uses and counts of changes are as of then. */
+export async function syncFileSystem(mountPoint: string): Promise<void> {
+	if (await commit(mountPoint)) return;
+	await runCommand("btrfs", ["filesystem", "sync", mountPoint]);
 }
 
 export async function subvolumeUsage(path: string): Promise<SubvolumeUsage> {

@@ -2,7 +2,7 @@ import { mkdir, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { runCommand } from "@repldock/service";
 import type { SnapshotName, Snapshots } from "../host-storage.ts";
-import { changeCounts, removeStaleCounters, snapshotSubvolume } from "./btrfs.ts";
+import { changeCounts, removeStaleCounters, snapshotSubvolume, syncFileSystem } from "./btrfs.ts";
 import { receiving, sending } from "./piped-commands.ts";
 
 const volumePattern = /^[0-9a-f-]{36}$/;
@@ -60,7 +60,7 @@ export function createSnapshots(mountPoint: string, directoryName = ".checkpoint
 		remove,
 
 		async flush() {
-			await runCommand("btrfs", ["filesystem", "sync", mountPoint]);
+			await syncFileSystem(mountPoint);
 		},
 
 		async survey() {

@@ -12,6 +12,7 @@ import {
 	type SubvolumeUsage,
 	snapshotSubvolume,
 	subvolumeUsage,
+	syncFileSystem,
 } from "./btrfs.ts";
 import { copyTree } from "./copy-tree.ts";
 import type { RunnerId } from "./subordinate-ids.ts";
@@ -123,7 +124,7 @@ export function createVolumes(options: { mountPoint: string; owner: RunnerId }):
 		usage,
 
 		async measure(projectId) {
-			await runCommand("btrfs", ["filesystem", "sync", mountPoint]);
+			await syncFileSystem(mountPoint);
 			usages.delete(projectId);
 			return usage(projectId);
 		},

@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { type CleanupStack, runCommand } from "@repldock/service";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createSubvolume, snapshotSubvolume } from "../../src/host/btrfs.ts";
-import { makeSubvolume, setLimit, takeSnapshot } from "../../src/host/btrfs-calls.ts";
+import { commit, makeSubvolume, setLimit, takeSnapshot } from "../../src/host/btrfs-calls.ts";
 import { openProjectFiles } from "../../src/host/files/project-files.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "../../src/host/volume-mount.ts";
 import { createVolumes } from "../../src/host/volumes.ts";
@@ -68,6 +68,11 @@ test("subvolumes are made, limited and snapshotted without a program; where that
 	expect(await setLimit(made, 50 * megabyte)).toBe(true);
 	await writeFile(join(made, "file"), "x");
 	expect([await takeSnapshot(made, copy, false), await takeSnapshot(made, frozen, true)]).toEqual([true, true]);
+	const generation = async () => (await runCommand("btrfs", ["subvolume", "show", made])).match(/Generation:.*/)?.[0];
+	const before = await generation();
+	await writeFile(join(made, "file"), "x");
+	expect(await commit(mountPoint)).toBe(true);
+	expect(await generation()).not.toBe(before);
 	const limits = await runCommand("btrfs", ["qgroup", "show", "--raw", "-r", "-f", made]);
 	expect(limits).toMatch(new RegExp(` ${50 * megabyte}\\b`));
 	await writeFile(join(copy, "file"), "y");
@@ -79,6 +84,7 @@ test("subvolumes are made, limited and snapshotted without a program; where that
 		false,
 		false,
 	]);
+	expect(await commit("/proc")).toBe(false);
 	await expect(createSubvolume(made)).rejects.toThrow("already exists");
 	await expect(snapshotSubvolume("/tmp", join(mountPoint, ".none"), "read-only")).rejects.toThrow("Not a Btrfs");
 	await expect(createSubvolume(join(mountPoint, "missing/x"))).rejects.toMatchObject({ code: "ENOENT" });
