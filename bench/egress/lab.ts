@@ -187,6 +187,7 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 					return command(address, `flood ${internet.address} ${sinkPort} ${index} ${connections}`);
 				}),
 			);
+			for (const socket of sockets) socket.write(begin);
 			return async () => {
 				await Promise.all(sockets.map(end));
 			};
@@ -201,6 +202,7 @@ async function build(count: number, say: (line: string) => void, cleanup: Cleanu
 			await meter.nextLine();
 			const { address } = containers[index] as StartedContainer;
 			const socket = await command(address, `echo ${internet.address} ${echoPort}`);
+			socket.write(begin);
 			const times = JSON.parse(await meter.nextLine()) as number[];
 			await end(socket);
 			await meter.stop();
@@ -229,11 +231,15 @@ function placementOf(projectId: string, ownerId: string) {
 	};
 }
 
+const begin = "b";
+
+/** Settles when the container is ready to begin. */
 async function command(address: string, line: string): Promise<Socket> {
 	const socket = connect(containerPort, address);
 	socket.on("error", () => undefined);
 	await once(socket, "connect");
 	socket.write(`${line}\n`);
+	await once(socket, "data");
 	return socket;
 }
 

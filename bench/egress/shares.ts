@@ -78,8 +78,8 @@ export async function measureJoin(lab: Lab): Promise<Figure> {
 	const floorBytes = (lab.network.shares().floorBitsPerSecond / 8) * (windowMs / 1000) * 0.94;
 	const stopTen = await lab.flood(range(0, 10));
 	await delay(warmUpMs);
-	const startedAtMs = performance.now();
 	const stopJoined = await lab.flood(range(10, 10 + joining));
+	const startedAtMs = performance.now();
 	let before = await lab.received();
 	let tookMs = Number.POSITIVE_INFINITY;
 	while (performance.now() - startedAtMs < 5_000) {
