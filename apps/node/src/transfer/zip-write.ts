@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
-import { crc32, createDeflateRaw, deflateRaw } from "node:zlib";
+import { crc32, createDeflateRaw, deflateRaw, deflateRawSync } from "node:zlib";
 import type { TreeEntry } from "../host-files.ts";
 
 /**
@@ -16,8 +16,12 @@ const largest16 = 0xffff;
 const largest32 = 0xffffffff;
 /** Files of this size may need 64 bits once they are deflated, which can make them a little larger. */
 const wideFrom = 0xf0000000;
-/** Up to this size a file is deflated in one piece. */
+/** Up to this size a file is deflated in one piece, and its sizes stand before it. */
 const smallBytes = 1024 * 1024;
+/** Up to this size at once: to hand it to another thread would take longer. */
+const tinyBytes = 16 * 1024;
+/** Thousands of small files make few pieces. */
+const pieceBytes = 64 * 1024;
 const version = 45;
 const madeByUnix = 3 << 8;
 const flags = { sizesFollow: 1 << 3, utf8: 1 << 11 } as const;
@@ -30,6 +34,7 @@ const pageBytes = 1024 * 1024;
 export const zipNameMaxBytes = largest16;
 
 interface Packed {
+	method: number;
 	crc: number;
 	size: number;
 	packedSize: number;
@@ -40,38 +45,73 @@ export async function* writeZip(entries: AsyncIterable<TreeEntry>): AsyncGenerat
 	const directory = createPages();
 	let offset = 0;
 	let count = 0;
+	let waiting: Buffer[] = [];
+	let waitingBytes = 0;
+	function add(part: Buffer) {
+		waiting.push(part);
+		waitingBytes += part.length;
+		offset += part.length;
+	}
+	function* piece(leastBytes: number): Generator<Buffer> {
+		if (waitingBytes < leastBytes) return;
+		yield Buffer.concat(waiting);
+		waiting = [];
+		waitingBytes = 0;
+	}
+
 	for await (const entry of entries) {
 		const start = offset;
 		const name = entry.kind === "directory" ? Buffer.concat([entry.path, Buffer.from("/")]) : entry.path;
-		const isWide = entry.size >= wideFrom;
-		const method = entry.kind === "file" && entry.size > 0 ? methods.deflated : methods.stored;
-		const common = commonFields(entry, name, method);
-		const known: Packed = { crc: crc32(entry.target), size: entry.target.length, packedSize: entry.target.length };
-		const local = localHeader(common, name, entry, method === methods.deflated ? null : known, isWide);
-		yield local;
-		offset += local.length;
-		let packed = known;
-		if (method === methods.deflated) {
-			packed = { crc: 0, size: 0, packedSize: 0 };
+		let packed: Packed;
+		let common: Buffer;
+		if (entry.size <= smallBytes) {
+			const content = await contentOf(entry);
+			const bytes = entry.kind === "file" ? await deflateWhole(content) : content;
+			const method = bytes === content ? methods.stored : methods.deflated;
+			packed = { method, crc: crc32(content), size: content.length, packedSize: bytes.length };
+			common = commonFields(entry, name, method, 0);
+			add(localHeader(common, name, entry, packed, false));
+			add(bytes);
+		} else {
+			const isWide = entry.size >= wideFrom;
+			packed = { method: methods.deflated, crc: 0, size: 0, packedSize: 0 };
+			common = commonFields(entry, name, methods.deflated, flags.sizesFollow);
+			add(localHeader(common, name, entry, null, isWide));
 			for await (const chunk of deflated(entry, packed)) {
 				packed.packedSize += chunk.length;
-				yield chunk;
+				add(chunk);
+				yield* piece(pieceBytes);
 			}
-			const descriptor = sizesAfter(packed, isWide);
-			yield descriptor;
-			offset += packed.packedSize + descriptor.length;
-		} else if (known.size > 0) {
-			yield entry.target;
-			offset += known.size;
+			add(sizesAfter(packed, isWide));
 		}
+		yield* piece(pieceBytes);
 		directory.add(directoryRecord(common, name, entry, packed, start));
 		count += 1;
 	}
+	yield* piece(1);
 	yield* directory.all();
 	yield end(count, directory.length(), offset);
 }
 
-/** Deflates a file's content; counts what goes in. */
+/** Of a link where it leads, of a directory nothing. */
+async function contentOf(entry: TreeEntry): Promise<Buffer> {
+	if (entry.size === 0) return entry.target;
+	const chunks: Buffer[] = [];
+	for await (const chunk of entry.read({ start: 0, end: entry.size })) chunks.push(chunk);
+	return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
+}
+
+/** @returns the content itself where deflating does not make it shorter. */
+async function deflateWhole(content: Buffer): Promise<Buffer> {
+	if (content.length === 0) return content;
+	// What a small file needs of memory, and so of time, is a small part of what zlib takes by itself.
+	const windowBits = Math.min(15, Math.max(9, Math.ceil(Math.log2(content.length))));
+	const options = { windowBits, memLevel: windowBits - 7 };
+	const bytes = content.length <= tinyBytes ? deflateRawSync(content, options) : await deflate(content, options);
+	return bytes.length < content.length ? bytes : content;
+}
+
+/** Deflates a large file's content; counts what goes in. */
 async function* deflated(entry: TreeEntry, packed: Packed): AsyncGenerator<Buffer> {
 	async function* content() {
 		for await (const chunk of entry.read({ start: 0, end: entry.size })) {
@@ -79,12 +119,6 @@ async function* deflated(entry: TreeEntry, packed: Packed): AsyncGenerator<Buffe
 			packed.size += chunk.length;
 			yield chunk;
 		}
-	}
-	if (entry.size <= smallBytes) {
-		const chunks: Buffer[] = [];
-		for await (const chunk of content()) chunks.push(chunk);
-		yield await deflate(Buffer.concat(chunks));
-		return;
 	}
 	const stream = createDeflateRaw();
 	const fed = pipeline(Readable.from(content()), stream);
@@ -95,18 +129,19 @@ async function* deflated(entry: TreeEntry, packed: Packed): AsyncGenerator<Buffe
 }
 
 /** Version needed, flags, method, time and date: the same in both headers. */
-function commonFields(entry: TreeEntry, name: Buffer, method: number): Buffer {
+function commonFields(entry: TreeEntry, name: Buffer, method: number, flag: number): Buffer {
 	const isText = Buffer.from(name.toString("utf8")).equals(name);
 	const { time, date } = dosTime(entry.modifiedAtMs);
 	const bytes = Buffer.alloc(10);
 	bytes.writeUInt16LE(version, 0);
-	bytes.writeUInt16LE((isText ? flags.utf8 : 0) | (method === methods.deflated ? flags.sizesFollow : 0), 2);
+	bytes.writeUInt16LE((isText ? flags.utf8 : 0) | flag, 2);
 	bytes.writeUInt16LE(method, 4);
 	bytes.writeUInt16LE(time, 6);
 	bytes.writeUInt16LE(date, 8);
 	return bytes;
 }
 
+/** @param known null where the sizes follow. */
 function localHeader(common: Buffer, name: Buffer, entry: TreeEntry, known: Packed | null, isWide: boolean): Buffer {
 	const extra = Buffer.concat([timeField(entry), ...(isWide ? [wideField([0, 0])] : [])]);
 	const bytes = Buffer.alloc(30);
