@@ -118,7 +118,9 @@ for (const colorScheme of ["light", "dark"] as const) {
 		const dialog = page.getByRole("dialog", { name: "Restore the whole project?" });
 		await dialog.getByText("Programs that run go on").waitFor();
 		await look(page, `restore-${colorScheme}-1440`);
+		// What opened it is behind the file there, and hidden.
 		await page.setViewportSize(narrow);
+		await dialog.getByText("Programs that run go on").waitFor();
 		await look(page, `restore-${colorScheme}-390`);
 		await page.setViewportSize(wide);
 		await dialog.getByRole("button", { name: "Restore the project" }).click();

@@ -1,5 +1,6 @@
 import { X } from "lucide-react";
 import { type ReactNode, useEffect, useId, useRef } from "react";
+import { createPortal } from "react-dom";
 import { IconButton } from "../icon-button/icon-button.tsx";
 
 export interface DialogProps {
@@ -16,7 +17,8 @@ export interface DialogProps {
 
 /**
  * A native modal dialog: the browser keeps the focus inside and gives it back afterwards. The element with
- * `data-autofocus` gets the focus first. Its content exists only while it is open, so it starts afresh each time.
+ * `data-autofocus` gets the focus first. Its content exists only while it is open, so it starts afresh each time. It is
+ * the document's own child: what opened it may be hidden meanwhile, by a window that becomes narrow.
  */
 export function Dialog(props: DialogProps) {
 	return props.open ? <OpenDialog {...props} /> : null;
@@ -32,6 +34,8 @@ function OpenDialog({ onClose, title, description, size = "medium", footer, chil
 		const element = dialog.current;
 		if (!element) return;
 		const opener = document.activeElement;
+		const theme = opener?.closest<HTMLElement>("[data-theme]")?.dataset.theme;
+		if (theme) element.dataset.theme = theme;
 		if (!element.open) element.showModal();
 		element.querySelector<HTMLElement>("[data-autofocus]")?.focus();
 		const pressOutside = (event: PointerEvent) => {
@@ -45,7 +49,7 @@ function OpenDialog({ onClose, title, description, size = "medium", footer, chil
 		};
 	}, []);
 
-	return (
+	return createPortal(
 		<dialog
 			ref={dialog}
 			className="rd-dialog"
@@ -68,6 +72,7 @@ function OpenDialog({ onClose, title, description, size = "medium", footer, chil
 					<IconButton label="Close" icon={<X aria-hidden />} size="small" onClick={onClose} />
 				</div>
 			</div>
-		</dialog>
+		</dialog>,
+		document.body,
 	);
 }
