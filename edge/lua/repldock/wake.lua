@@ -1,6 +1,7 @@
 -- Visits of sleeping projects: held while the agent wakes the project, which it does once for all of them.
 local agent = require("repldock.agent")
 local cjson = require("cjson.safe")
+local client = require("repldock.client")
 local crawlers = require("repldock.crawlers")
 local pages = require("repldock.pages")
 local request = require("repldock.request")
@@ -133,6 +134,10 @@ end
 local function hold(route, port, tokens)
 	if crawlers.is_one(ngx.var.http_user_agent) then
 		return "asleep"
+	end
+	if client.is_gone() then
+		-- As NGINX logs clients that hang up.
+		return ngx.exit(499)
 	end
 	if not take_place(route.projectId) then
 		return "crowded"
