@@ -319,8 +319,11 @@ test.each([
 			return statuses;
 		};
 		const visitors = [visitor(), visitor()];
-		for (let round = 0; round < 100 || (pauses < 5 && round < 1_000); round++) {
+		const giveUpAtMs = performance.now() + 60_000;
+		for (let round = 0; round < 100 || (pauses < 5 && performance.now() < giveUpAtMs); round++) {
 			await inTurn(async () => {
+				// What stands still is woken by a visit, and not made to stand still again.
+				if (standsStill) return activity();
 				// The address stays, so that only the order of counting and reading keeps visits away.
 				await setRoute({ ...running, wakes: true });
 				if ((await activity())?.active) return setRoute(running);
@@ -336,7 +339,7 @@ test.each([
 		});
 		for (const { response } of asked) if (!response.headersSent) say(204)(response);
 		for (const statuses of await Promise.all(visitors)) expect(statuses).toEqual(new Set([200]));
-		expect(pauses).toBeGreaterThan(0);
+		expect(pauses).toBeGreaterThanOrEqual(5);
 		expect(reached).toBe(0);
 	},
 	180_000,
