@@ -16,6 +16,7 @@ async function look(page: Page, name: string) {
 	const folder = process.env.REPLDOCK_TEST_SCREENSHOTS;
 	for (const [width, height] of sizes) {
 		await page.setViewportSize({ width, height });
+		await page.getByRole("dialog").waitFor();
 		await settled(page);
 		const { violations } = await new AxeBuilder({ page }).analyze();
 		expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
