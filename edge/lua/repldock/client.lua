@@ -7,7 +7,7 @@ local C, cast, get_request = ffi.C, ffi.cast, base.get_request
 
 local module = {}
 
--- How NGINX's structures of a request and of a connection begin, in every version that there is.
+-- How NGINX's structures of a request and of a connection begin, as of Debian's 1.22; the signature below is checked first.
 ffi.cdef([[
 typedef struct { void *data; void *read; void *write; int fd; } repldock_connection_t;
 typedef struct { uint32_t signature; repldock_connection_t *connection; } repldock_request_t;

@@ -7,7 +7,8 @@ import koffi from "koffi";
 /**
  * What btrfs is asked for most, without a program for each, whose start takes longer than the work. Numbers and shapes are
  * those of linux/btrfs.h. The calls wait for the disk, so they are made in other threads, which do not tell why one failed:
- * each resolves with false then, and nothing has changed. The `btrfs` program, asked for the same, says why.
+ * each resolves with false then, and nothing has changed. The `btrfs` program, asked for the same, says why. A directory
+ * that cannot be opened is thrown as Node does.
  */
 const ioctl = koffi.load(null).func("int ioctl(int descriptor, unsigned long request, void *argument)");
 const call = promisify(ioctl.async as Call);
