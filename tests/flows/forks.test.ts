@@ -84,11 +84,6 @@ test("a fork outlives its origin and the loss of its volume, and the origin's ow
 	workspace.close();
 	forked.close();
 	await Promise.all([stopped(origin.id), stopped(fork.id)]);
-	const needed = await query(`SELECT parent.object_key FROM checkpoints AS first
-		JOIN checkpoints AS parent ON (parent.project_id, parent.generation, parent.sequence)
-			= (first.parent_project_id, first.parent_generation, first.parent_sequence)
-		WHERE first.project_id = '${fork.id}' AND parent.project_id = '${origin.id}'`);
-	expect(needed).not.toBe("");
 	const later = await query(`SELECT object_key FROM checkpoints WHERE project_id = '${origin.id}'
 		ORDER BY sequence DESC LIMIT 1`);
 
@@ -108,7 +103,15 @@ test("a fork outlives its origin and the loss of its volume, and the origin's ow
 	});
 	const nodeId = await query("SELECT id FROM nodes LIMIT 1");
 	await collect(nodeId);
-	await expect(access(join(data, "objects", needed))).resolves.toBeUndefined();
+	// One, or two where the fork's increments became one when it came to rest.
+	const needed = await query(`SELECT DISTINCT parent.object_key FROM checkpoints AS first
+		JOIN checkpoints AS parent ON (parent.project_id, parent.generation, parent.sequence)
+			= (first.parent_project_id, first.parent_generation, first.parent_sequence)
+		WHERE first.project_id = '${fork.id}' AND parent.project_id = '${origin.id}'`);
+	expect(needed).not.toBe("");
+	for (const key of needed.split("\n")) {
+		await expect(access(join(data, "objects", key))).resolves.toBeUndefined();
+	}
 
 	await runCommand("btrfs", ["subvolume", "delete", join(data, "volumes", fork.id)]);
 	await rm(join(data, "checkpoints.json"));

@@ -39,7 +39,8 @@ export function normaliseDomain(text: string, own: OwnHosts): string {
 			"This name belongs to Repldock itself. To change your app's own address, change the project's address.",
 		);
 	}
-	if (labels.length < 2 || privateEndings.has(ending)) {
+	// Every top-level name of the internet begins with a letter.
+	if (labels.length < 2 || !/^[a-z]/.test(ending) || privateEndings.has(ending)) {
 		throw refuse("This name is not one of the internet's; write one such as www.example.com.");
 	}
 	return name;
