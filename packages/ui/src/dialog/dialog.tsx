@@ -1,5 +1,5 @@
 import { X } from "lucide-react";
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useEffect, useId, useRef, useSyncExternalStore } from "react";
 import { createPortal } from "react-dom";
 import { IconButton } from "../icon-button/icon-button.tsx";
 
@@ -21,7 +21,18 @@ export interface DialogProps {
  * the document's own child: what opened it may be hidden meanwhile, by a window that becomes narrow.
  */
 export function Dialog(props: DialogProps) {
-	return props.open ? <OpenDialog {...props} /> : null;
+	return useIsBrowser() && props.open ? <OpenDialog {...props} /> : null;
+}
+
+const unchanging = () => () => undefined;
+
+/** A page that is rendered on the server has no document yet to hang a dialog on; it opens once the page is alive. */
+function useIsBrowser(): boolean {
+	return useSyncExternalStore(
+		unchanging,
+		() => true,
+		() => false,
+	);
 }
 
 function OpenDialog({ onClose, title, description, size = "medium", footer, children }: DialogProps) {
