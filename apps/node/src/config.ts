@@ -317,6 +317,7 @@ export function nodePaths(config: NodeConfig) {
 		spool: join(data, "spool"),
 		desired: join(data, "desired.json"),
 		welcome: join(data, "welcome.json"),
+		machineId: join(data, "machine-id"),
 		certificates: join(data, "certificates"),
 		siteAddresses: join(data, "site-addresses.json"),
 		clusterRoutes: join(data, "cluster-routes.json"),

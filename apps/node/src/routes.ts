@@ -1,4 +1,11 @@
-import type { ClusterRoutes, DesiredPlacement, OpenPort, Route, RouteEntry } from "@repldock/protocol";
+import {
+	type ClusterRoutes,
+	type DesiredPlacement,
+	isDeparting,
+	type OpenPort,
+	type Route,
+	type RouteEntry,
+} from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type { ClusterTable } from "./cluster-routes.ts";
 import type { Edge } from "./host.ts";
@@ -113,7 +120,7 @@ export function createRoutes(options: {
 			sent.clear();
 			for (const projectId of placements.projects()) {
 				const placement = placements.find(projectId);
-				if (placement) sent.set(projectId, route(placement));
+				if (placement && !isDeparting(placement)) sent.set(projectId, route(placement));
 			}
 			published = true;
 			await publish();
@@ -123,7 +130,7 @@ export function createRoutes(options: {
 			if (!published) return;
 			const before = sent.get(projectId);
 			const placement = placements.find(projectId);
-			if (!placement || placement.want === "purged") {
+			if (!placement || isDeparting(placement)) {
 				if (!before) return;
 				sent.delete(projectId);
 				ports.delete(projectId);

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ObjectConfig } from "@repldock/objects";
-import { consolePtyId, RepldockError } from "@repldock/protocol";
+import { consolePtyId, isDeparting, RepldockError } from "@repldock/protocol";
 import { createCleanupStack, type Logger } from "@repldock/service";
 import { createWanted } from "./checkpoints/wanted.ts";
 import { openClusterTable } from "./cluster-routes.ts";
@@ -24,6 +24,7 @@ import { exposeLocalhost } from "./host/localhost-ports.ts";
 import { mappedRunnerId } from "./host/subordinate-ids.ts";
 import { createVolumes } from "./host/volumes.ts";
 import { openContainerNetwork, volumeStore } from "./machine.ts";
+import { readMachineId } from "./machine-id.ts";
 import { createPlacements } from "./placements/placements.ts";
 import { createPrograms } from "./programs.ts";
 import { reportTo } from "./report-to.ts";
@@ -85,6 +86,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		writeDocuments,
 		report: (durable) => control?.reportCheckpoints(durable),
 		onDurability: (projectId) => workspaces.present(projectId)?.durabilityChanged(),
+		onStoreId: () => control?.greetAgain(),
 		log,
 	});
 
@@ -112,6 +114,15 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	const network = await openContainerNetwork(config, paths, log);
 	cleanup.push("the containers' network", () => network.close());
 
+	async function forgetProject(projectId: string) {
+		// The holder may be down; what it holds ends with the container.
+		void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
+		await versions.forget(projectId);
+		await checkpoints.forget(projectId);
+		await removeDocuments(paths.documents, projectId);
+		await requests.remove(projectId);
+	}
+
 	const placements = createPlacements({
 		engine,
 		volumes,
@@ -122,13 +133,10 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		network,
 		stateFile: paths.desired,
 		restoreVolume: checkpoints.restore,
-		async forgetProject(projectId) {
-			// The holder may be down; what it holds ends with the container.
-			void holder.remove({ projectId, ptyId: consolePtyId }).catch(reportTo(log, "a console was kept"));
-			await versions.forget(projectId);
-			await checkpoints.forget(projectId);
-			await removeDocuments(paths.documents, projectId);
-			await requests.remove(projectId);
+		forgetProject,
+		async leaveProject(projectId) {
+			await checkpoints.leave(projectId);
+			await forgetProject(projectId);
 		},
 		onChange(projectId) {
 			const life = placements.life(projectId);
@@ -339,7 +347,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	}, events.signal);
 	const placedDomains = () => {
 		const placed = placements.projects().flatMap((projectId) => placements.find(projectId) ?? []);
-		return placed.flatMap(({ want, domains }) => (want === "purged" ? [] : domains));
+		return placed.flatMap((placement) => (isDeparting(placement) ? [] : placement.domains));
 	};
 	const certificates = await startNodeCertificates(config, paths, edge, placedDomains(), log);
 	cleanup.push("certificates", () => certificates?.close());
@@ -367,6 +375,8 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		edgeAddress: config.edgeAddress,
 		edgeTlsPort: config.httpsPort ?? null,
 		slots: config.slots,
+		machineId: await readMachineId(paths.machineId),
+		storeId: storage.storeId,
 		observed: () => placements.observed(),
 		onWelcome(latest) {
 			welcome = latest;

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
-import { type ObjectConfig, type ObjectStore, objectLocation, openObjectStore } from "@repldock/objects";
+import { type ObjectConfig, type ObjectStore, objectLocation, openObjectStore, readStoreId } from "@repldock/objects";
 import type { CleanupStack, Logger } from "@repldock/service";
 import { type Checkpoints, type CheckpointsOptions, createCheckpoints } from "./checkpoints/checkpoints.ts";
 import { collectGarbage } from "./checkpoints/garbage.ts";
@@ -17,6 +17,10 @@ import { reportTo } from "./report-to.ts";
 const garbageEveryMs = 6 * 60 * 60 * 1000;
 const garbageAgeMs = 24 * 60 * 60 * 1000;
 
+/** How long the start waits for a store to tell its name, and how often one that did not is asked again. */
+const storeNamePatienceMs = 2_000;
+const storeNameEveryMs = 60_000;
+
 /** Programs fill a disk in seconds. */
 const roomEveryMs = 1_000;
 
@@ -25,6 +29,8 @@ export interface NodeStorage {
 	store: ObjectStore;
 	checkpoints: Checkpoints;
 	manifests: ManifestQuestions;
+	/** Names the store, for all who share it; null while it does not answer. */
+	storeId(): string | null;
 	/** These projects have come to rest: what is new in them becomes durable at once, in a short chain. */
 	settle(projectIds: readonly string[]): void;
 	/** Ticks, garbage, reading back and room for the volumes, until the agent ends. */
@@ -36,7 +42,15 @@ export async function openStorage(
 	options: Pick<
 		CheckpointsOptions,
 		"volumes" | "nodeId" | "placement" | "writeDocuments" | "report" | "onDurability" | "log"
-	> & { config: NodeConfig; paths: NodePaths; objects: ObjectConfig; site: SiteAddress; log: Logger },
+	> & {
+		config: NodeConfig;
+		paths: NodePaths;
+		objects: ObjectConfig;
+		site: SiteAddress;
+		/** The store's name is known now. */
+		onStoreId(): void;
+		log: Logger;
+	},
 ): Promise<NodeStorage> {
 	const { config, paths, objects, log, nodeId } = options;
 	const { mountPoint } = volumeStore(config, paths);
@@ -50,6 +64,19 @@ export async function openStorage(
 		manifest: manifests.manifest,
 	});
 	await checkpoints.recover();
+	let storeId: string | null = null;
+	await Promise.race([nameStore(), wait(storeNamePatienceMs, undefined, { ref: false })]);
+
+	/** A site that is not told moves no project from here or to here. */
+	async function nameStore() {
+		if (storeId !== null) return;
+		try {
+			storeId = await readStoreId(store);
+			options.onStoreId();
+		} catch (error) {
+			log.warn({ err: error }, "the object store has not told its name; it is asked again");
+		}
+	}
 
 	function makeDurable() {
 		void checkpoints.round().catch(reportTo(log, "volumes were not made durable"));
@@ -92,6 +119,7 @@ export async function openStorage(
 		store,
 		checkpoints,
 		manifests,
+		storeId: () => storeId,
 
 		settle(projectIds) {
 			void checkpoints.settle(projectIds).catch(reportTo(log, "volumes were not made durable"));
@@ -108,6 +136,7 @@ export async function openStorage(
 				roomEveryMs,
 				() => void growth.look().catch(reportTo(log, "the file of the volumes did not grow")),
 			);
+			every("the store's name", storeNameEveryMs, () => void nameStore());
 			every("checkpoint timer", config.checkpointEveryMs, makeDurable);
 			every("garbage", garbageEveryMs, () => void tidyStore().catch(reportTo(log, "the object store was not tidied")));
 			if (config.scrubEveryMs === undefined) return;

@@ -184,6 +184,13 @@ export const siteOptions = {
 		parse: parse.duration,
 		description: "For how long one version of each day is kept.",
 	},
+	nodeGoneAfterMs: {
+		variable: "REPLDOCK_NODE_GONE_AFTER",
+		fallback: "5m",
+		parse: parse.duration,
+		description:
+			"How long a server is silent before its projects may open on another one that shares its object store; what it had beyond the last durable checkpoint becomes a recovered version when it is back.",
+	},
 	janitorIntervalMs: {
 		variable: "REPLDOCK_JANITOR_INTERVAL",
 		fallback: "1m",

@@ -11,12 +11,13 @@ import { createControl } from "./control/control.ts";
 import { createNodeCheckpoints } from "./control/node-checkpoints.ts";
 import { createNodeVisits } from "./control/node-visits.ts";
 import { followSiteAddresses } from "./control/site-addresses.ts";
-import { checkDueDomains, type DomainChecks } from "./dns/check-domain.ts";
+import { checkDueDomains } from "./dns/check-domain.ts";
 import { createResolver, type Resolver } from "./dns/resolver.ts";
 import { rebuildFrom } from "./rebuild-index.ts";
 import { type Database, databaseHost, openDatabase } from "./store/database.ts";
 import { tidy } from "./store/janitor.ts";
 import { migrate } from "./store/migrate.ts";
+import { moveAlwaysOnFromGone } from "./store/moves.ts";
 import { createOperatorLink } from "./store/operator-links.ts";
 import { initialiseSettings } from "./store/settings.ts";
 import { reportStorage } from "./store/storage-report.ts";
@@ -101,6 +102,7 @@ export async function startSite(
 			projectsPerUser: config.projectsPerUser,
 			forkPatienceMs: config.forkPatienceMs,
 			runningPerUser: config.runningPerUser,
+			nodeGoneAfterMs: config.nodeGoneAfterMs,
 			trashTimeMs,
 			domainsPerProject: config.domainsPerProject,
 			domainGraceMs: config.domainGraceMs,
@@ -148,7 +150,10 @@ export async function startSite(
 		await listenOn(server, config.siteSocket ? { socket: config.siteSocket } : { port: config.sitePort });
 		cleanup.push("janitor", startJanitor(database, config, log));
 		const checks = { database, resolver, apps, graceMs: config.domainGraceMs, log };
-		cleanup.push("domain checks", startDomainChecks(checks, config.janitorIntervalMs));
+		const repeat = (name: string, work: () => Promise<unknown>) =>
+			cleanup.push(name, startRepeating(config.janitorIntervalMs, name, work, log));
+		repeat("domain checks", () => checkDueDomains(checks));
+		repeat("moves of projects that are always on", () => moveAlwaysOnFromGone(database, config.nodeGoneAfterMs));
 
 		if (config.alertWebhook !== undefined) {
 			const delivery = { database, webhook: config.alertWebhook, siteUrl, log };
@@ -186,13 +191,18 @@ function startJanitor(database: Database, config: SiteConfig, log: Logger): () =
 	};
 }
 
-/** Looks for the proofs of custom domains now and then, until the returned function is called. */
-function startDomainChecks(checks: DomainChecks, intervalMs: number): () => Promise<void> {
+/** Does it now and then, one time after the other, until the returned function is called, which waits for the last one. */
+function startRepeating(
+	intervalMs: number,
+	name: string,
+	work: () => Promise<unknown>,
+	log: Logger,
+): () => Promise<void> {
 	let underWay = Promise.resolve();
 	const timer = setInterval(() => {
 		underWay = underWay
-			.then(() => checkDueDomains(checks))
-			.catch((error: unknown) => checks.log.error({ err: error }, "domains were not checked; they are the next time"));
+			.then(async () => void (await work()))
+			.catch((error: unknown) => log.error({ err: error }, `failed, and is tried again: ${name}`));
 	}, intervalMs);
 	return () => {
 		clearInterval(timer);

@@ -11,3 +11,4 @@ export type { S3Options, S3Times } from "./s3/client.ts";
 export * from "./s3/store.ts";
 export * from "./scrub.ts";
 export * from "./store.ts";
+export * from "./store-id.ts";

@@ -17,8 +17,12 @@ export const DesiredPlacement = z.object({
 	projectId: ProjectId,
 	/** Rises whenever the project moves; the highest one owns the project. */
 	generation: z.int().positive(),
-	/** `running`: a container may run, and is started when `wantVersion` rose or somebody visits (a node pauses, then stops it when nobody uses it); `stopped`: none may; `purged`: container and volume are to be removed for good. */
-	want: z.enum(["running", "stopped", "purged"]),
+	/**
+	 * `running`: a container may run, and is started when `wantVersion` rose or somebody visits (a node pauses, then stops it
+	 * when nobody uses it); `stopped`: none may; `purged`: container and volume are to be removed for good; `left`: the
+	 * project is another node's now: what of its volume no checkpoint holds is to be stored, then both are to be removed.
+	 */
+	want: z.enum(["running", "stopped", "purged", "left"]),
 	/** Rises with each change of `want`; a node's report about an older one is ignored. */
 	wantVersion: z.int(),
 	/** As its owner calls it; kept with its checkpoints, and nothing else is done with it. */
@@ -52,12 +56,15 @@ export const DesiredPlacement = z.object({
 });
 export type DesiredPlacement = z.infer<typeof DesiredPlacement>;
 
+/** Whether a node is only to clear away what it has of the project. */
+export const isDeparting = ({ want }: Pick<DesiredPlacement, "want">) => want === "purged" || want === "left";
+
 /** What a node reports of one project. */
 export const ObservedPlacement = z.object({
 	projectId: ProjectId,
 	generation: z.int().positive(),
 	wantVersion: z.int(),
-	state: z.union([ContainerState, z.literal("purged")]),
+	state: z.union([ContainerState, z.enum(["purged", "left"])]),
 	problem: Problem.nullable(),
 });
 export type ObservedPlacement = z.infer<typeof ObservedPlacement>;
@@ -75,6 +82,10 @@ export const NodeToSite = z.discriminatedUnion("type", [
 	z.object({
 		type: z.literal("hello"),
 		name: z.string().min(1).max(63),
+		/** Drawn once for each data directory: another machine under the same name is another holder of what it has. */
+		machineId: z.uuid().nullable().default(null),
+		/** Names the object store, the same for all nodes that share it; null while the store does not answer. */
+		storeId: z.uuid().nullable().default(null),
 		/** Where browsers reach this node, for example `http://node.localhost:8080`. */
 		gatewayUrl: z.url(),
 		/** IPv4 address and port at which other nodes' edges reach this one's; empty when they cannot. */

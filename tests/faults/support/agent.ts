@@ -14,6 +14,7 @@ import { createManifestQuestions } from "../../../apps/node/src/control/manifest
 import { openProjectFiles } from "../../../apps/node/src/host/files/project-files.ts";
 import { createSnapshots } from "../../../apps/node/src/host/snapshots.ts";
 import { createVolumes } from "../../../apps/node/src/host/volumes.ts";
+import { readMachineId } from "../../../apps/node/src/machine-id.ts";
 import { createDirectoryWatcher } from "../../../apps/node/src/workspace/directory-watcher.ts";
 import type { DocumentClient } from "../../../apps/node/src/workspace/documents/document-client.ts";
 import { holdsUnsavedEdits } from "../../../apps/node/src/workspace/documents/recovery.ts";
@@ -162,6 +163,8 @@ control = connectControl({
 	edgeAddress: "",
 	edgeTlsPort: null,
 	slots: 1_000,
+	machineId: await readMachineId(join(settings.directory, "machine-id")),
+	storeId: () => null,
 	observed: () => [],
 	onWelcome(welcome) {
 		nodeId = welcome.nodeId;

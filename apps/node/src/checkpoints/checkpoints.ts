@@ -8,6 +8,7 @@ import {
 } from "@repldock/protocol";
 import type { SnapshotName, SnapshotSurvey } from "../host-storage.ts";
 import { endChain } from "./chain.ts";
+import { createLeave } from "./leave.ts";
 import { promisedTime } from "./moment.ts";
 import { createReferences } from "./references.ts";
 import type { Reports } from "./reports.ts";
@@ -51,6 +52,11 @@ export interface Checkpoints {
 	durability(projectId: string): Durability;
 	/** What is stored of these projects is damaged: where their volumes are here, the next round stores them in full. */
 	storeAnew(projectIds: readonly string[]): Promise<void>;
+	/**
+	 * Lets go of a project that is another node's now: stores what of its volume is in no checkpoint, then removes it.
+	 * @throws RepldockError `timed_out` while that cannot be; all of it is there then.
+	 */
+	leave(projectId: string): Promise<void>;
 	/** Forgets a project that is gone for good. */
 	forget(projectId: string): Promise<void>;
 	reports: Reports;
@@ -69,7 +75,8 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 	const closing = new AbortController();
 	const resting = new Set<string>();
 	const references = createReferences({ ...options, state });
-	const bring = createSources({ ...options, state, inTurn });
+	const leave = createLeave({ ...options, state, inTurn, round: () => round(), forget });
+	const bring = createSources({ ...options, state, inTurn, leave });
 	const rounds = createRounds({ ...options, state, wishes, resting, signal: closing.signal });
 	let turn: Promise<unknown> = Promise.resolve();
 	let waitingRound: Promise<void> | undefined;
@@ -101,6 +108,17 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 
 	/** Of what the site could not be told for too long a full checkpoint is told instead. */
 	const giveUpOverdue = () => forgetReports([], reports.overdue(Date.now()));
+
+	/** In turn. */
+	async function forget(projectId: string): Promise<void> {
+		const { snapshots: present } = await snapshots.survey();
+		const useless = [...snapshotsOf(durable.get(projectId)), ...namesIn(present, projectId)];
+		problems.delete(projectId);
+		state.moments.delete(projectId);
+		const wasHeld = state.held.delete(projectId);
+		if (durable.delete(projectId) || wasHeld) await state.save();
+		await state.removeUnkept(useless);
+	}
 
 	async function storeReferences() {
 		await inTurn(references.store).catch((error: unknown) =>
@@ -193,16 +211,15 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			});
 		},
 
-		async forget(projectId) {
-			await inTurn(async () => {
-				const { snapshots: present } = await snapshots.survey();
-				const useless = [...snapshotsOf(durable.get(projectId)), ...namesIn(present, projectId)];
-				problems.delete(projectId);
-				state.moments.delete(projectId);
-				if (durable.delete(projectId)) await state.save();
-				await state.removeUnkept(useless);
-			});
+		async leave(projectId) {
+			// What cannot be written into files is in a journal of this node alone.
+			if (!(await options.writeDocuments(projectId))) {
+				throw new RepldockError("timed_out", "What people typed in this project cannot be written into its files.");
+			}
+			await leave(projectId);
 		},
+
+		forget: (projectId) => inTurn(() => forget(projectId)),
 
 		reports: {
 			...reports,

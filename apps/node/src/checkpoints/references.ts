@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ObjectStore } from "@repldock/objects";
-import type { Checkpoint, DesiredPlacement } from "@repldock/protocol";
+import { type Checkpoint, type DesiredPlacement, isDeparting } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type { Volumes } from "../host-storage.ts";
 import { packKey, sealPack } from "./pack.ts";
@@ -34,7 +34,7 @@ export function createReferences({ store, state, volumes, nodeId, placement, log
 	/** @returns null when there is something of its own, or will be. */
 	async function referenceOf(projectId: string): Promise<Omit<Checkpoint, "key"> | null> {
 		const placed = placement(projectId);
-		if (!placed?.beginsAs || placed.want === "purged") return null;
+		if (!placed?.beginsAs || isDeparting(placed)) return null;
 		if (state.durable.has(projectId) || (await volumes.exists(projectId))) return null;
 		// It becomes a copy, which is more than what is stored of its origin.
 		if (placed.copyOf !== undefined && (await volumes.exists(placed.copyOf))) return null;

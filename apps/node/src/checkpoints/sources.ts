@@ -6,7 +6,7 @@ import {
 	RepldockError,
 } from "@repldock/protocol";
 import { changesOf, type RestoreParts, restoreVolume } from "./restore.ts";
-import { snapshotOf } from "./state.ts";
+import { heldGeneration, snapshotOf } from "./state.ts";
 import type { Durable } from "./state-file.ts";
 
 export interface SourceParts extends RestoreParts {
@@ -16,6 +16,8 @@ export interface SourceParts extends RestoreParts {
 	manifest(question: ManifestQuestion): Promise<Checkpoint[]>;
 	/** Runs work that makes or removes snapshots, when it is its turn. */
 	inTurn<T>(work: () => Promise<T>): Promise<T>;
+	/** Stores and removes a volume that is not the present one. @throws RepldockError `timed_out` when it cannot be now. */
+	leave(projectId: string): Promise<void>;
 }
 
 /** Makes volumes of projects that are not new: from this node's own snapshots, their origin's volume, or the store. */
@@ -93,10 +95,30 @@ export function createSources(parts: SourceParts) {
 		});
 	}
 
+	/**
+	 * Whether the volume that is here is what the project is now. One that was held under an older generation is, unless
+	 * somebody who held it later has stored something: then what is newer in it was never anybody's to see.
+	 */
+	async function isPresent({ projectId, generation, stored }: DesiredPlacement): Promise<boolean> {
+		const heldAs = heldGeneration(state, projectId) ?? generation;
+		if (heldAs >= generation || !stored) return true;
+		const present = (await parts.manifest({ projectId })).at(-1);
+		return present?.projectId !== projectId || present.generation <= heldAs;
+	}
+
 	/** Harmless when the volume is here, and when the project is new. @returns how it was made, if it was. */
 	return async function bring(placement: DesiredPlacement): Promise<"restored" | "copied" | null> {
-		const { projectId, copyOf, stored } = placement;
-		if (await volumes.exists(projectId)) return null;
+		const { projectId, generation, copyOf, stored } = placement;
+		if (await volumes.exists(projectId)) {
+			if (await isPresent(placement)) {
+				state.held.set(projectId, generation);
+				return null;
+			}
+			log.info({ projectId, generation }, "a volume that is not the present one is in the way");
+			await parts.leave(projectId);
+		}
+		// Kept with what is stored first, or with what it is made from: until then nobody else can have held it.
+		state.held.set(projectId, generation);
 		// Whatever the site has been told by now: what was durable is never put behind a template.
 		if (!ownOf(projectId) && copyOf !== undefined && (await volumes.exists(copyOf))) {
 			await fork(placement, copyOf);

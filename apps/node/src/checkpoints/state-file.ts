@@ -25,9 +25,12 @@ const StateFile = z.object({
 	durable: z.record(z.string(), Durable.partial({ projectId: true, base: true, hasSnapshot: true })),
 	/** Not yet recorded by the site. */
 	unreported: z.array(Checkpoint),
+	held: z.record(z.string(), z.int().positive()).default({}),
 });
 export interface StateFile {
 	durable: Record<string, Durable>;
+	/** The generation of the placement under which each volume here was made or last known to be the present one. */
+	held: Record<string, number>;
 	unreported: Checkpoint[];
 }
 
@@ -37,16 +40,16 @@ export async function readCheckpoints(path: string): Promise<StateFile> {
 	try {
 		text = await readFile(path, "utf8");
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === "ENOENT") return { durable: {}, unreported: [] };
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return { durable: {}, held: {}, unreported: [] };
 		throw error;
 	}
-	const { durable, unreported } = StateFile.parse(JSON.parse(text));
+	const { durable, held, unreported } = StateFile.parse(JSON.parse(text));
 	// As written before there were forks.
 	const filled = Object.entries(durable).map(([projectId, stored]) => [
 		projectId,
 		{ projectId, base: null, hasSnapshot: true, ...stored },
 	]);
-	return { durable: Object.fromEntries(filled), unreported };
+	return { durable: Object.fromEntries(filled), held, unreported };
 }
 
 /** Replaces the file whole; when it returns, the new state survives a loss of power. */

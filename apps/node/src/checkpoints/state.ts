@@ -8,6 +8,8 @@ import { type Durable, readCheckpoints, writeCheckpoints } from "./state-file.ts
 export interface CheckpointState {
 	/** The latest durable checkpoint by project. */
 	durable: Map<string, Durable>;
+	/** The generations of the volumes here; of one from before they were kept it is what is durable of it that tells. */
+	held: Map<string, number>;
 	/** When these were taken; those of an earlier agent are known by the clock's time alone. */
 	moments: Map<string, Moment>;
 	/** Why a project's latest work is not durable, in a sentence. */
@@ -33,6 +35,7 @@ export async function openState(options: {
 }): Promise<CheckpointState> {
 	const stored = await readCheckpoints(options.stateFile);
 	const durable = new Map<string, Durable>(Object.entries(stored.durable));
+	const held = new Map<string, number>(Object.entries(stored.held));
 	const reports = createReports(stored.unreported, options.report);
 	let saving: Promise<void> = Promise.resolve();
 
@@ -44,6 +47,7 @@ export async function openState(options: {
 
 	return {
 		durable,
+		held,
 		moments: new Map(),
 		problems: new Map(),
 		reports,
@@ -54,6 +58,7 @@ export async function openState(options: {
 				.then(() =>
 					writeCheckpoints(options.stateFile, {
 						durable: Object.fromEntries(durable),
+						held: Object.fromEntries(held),
 						unreported: reports.unreported(),
 					}),
 				);
@@ -78,6 +83,12 @@ export async function openState(options: {
 			await options.snapshots.remove([...useless.values()]);
 		},
 	};
+}
+
+/** The generation of a project's volume here; undefined when nothing is known of it. */
+export function heldGeneration({ held, durable }: CheckpointState, projectId: string): number | undefined {
+	const kept = durable.get(projectId);
+	return held.get(projectId) ?? (kept?.projectId === projectId ? kept.generation : undefined);
 }
 
 /** A checkpoint's snapshot has the same name wherever it is. */

@@ -3,7 +3,7 @@ import type { Snapshots } from "../host-storage.ts";
 import { type Chain, isCompactionDue, isFullDue } from "./chain.ts";
 import { type Moment, thisMoment } from "./moment.ts";
 import { factsOf } from "./project-facts.ts";
-import { type CheckpointState, snapshotOf } from "./state.ts";
+import { type CheckpointState, heldGeneration, snapshotOf } from "./state.ts";
 import type { Durable } from "./state-file.ts";
 import type { Pending } from "./upload.ts";
 import { foremost, type Wish, type Wishes } from "./wishes.ts";
@@ -62,7 +62,7 @@ export function createTaker(parts: TakeParts) {
 		const placement = parts.placement(projectId);
 		const before = state.durable.get(projectId) ?? null;
 		const own = before?.projectId === projectId ? before : null;
-		const generation = placement?.generation ?? own?.generation;
+		const generation = heldGeneration(state, projectId) ?? placement?.generation;
 		if (generation === undefined || placement?.want === "purged") return null;
 		const moment = thisMoment();
 		const written = await parts.writeDocuments(projectId);

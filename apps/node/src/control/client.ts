@@ -33,6 +33,9 @@ export interface ControlClientOptions {
 	/** Where the same edge speaks TLS; null when it does not. */
 	edgeTlsPort: number | null;
 	slots: number;
+	machineId: string;
+	/** Names the object store; null while it does not answer. */
+	storeId(): string | null;
 	/** The full observed set, for the greeting. */
 	observed(): ObservedPlacement[];
 	onWelcome(welcome: Welcome): void;
@@ -54,6 +57,8 @@ export interface ControlClient {
 	tell(message: NodeToSite): void;
 	/** Tells the site what is in the object store; lost while disconnected, so say it again until it is recorded. */
 	reportCheckpoints(checkpoints: readonly Checkpoint[]): void;
+	/** Says hello anew, since something in it has changed. */
+	greetAgain(): void;
 	close(): void;
 }
 
@@ -92,8 +97,9 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 
 		current.on("open", () => {
 			lastHeardMs = Date.now();
-			const { name, gatewayUrl, edgeAddress, edgeTlsPort, slots } = options;
-			send({ type: "hello", name, gatewayUrl, edgeAddress, edgeTlsPort, slots, observed: options.observed() });
+			const { name, gatewayUrl, edgeAddress, edgeTlsPort, slots, machineId } = options;
+			const said = { name, gatewayUrl, edgeAddress, edgeTlsPort, slots, machineId };
+			send({ type: "hello", ...said, storeId: options.storeId(), observed: options.observed() });
 		});
 		current.on("pong", () => {
 			lastHeardMs = Date.now();
@@ -103,11 +109,11 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 			receive(String(data));
 		});
 		current.on("error", (error) => log.debug({ err: error }, "control socket"));
-		current.on("close", () => {
+		current.on("close", (_code, reason) => {
 			clearInterval(heartbeat);
 			if (closed) return;
 			const waitMs = backoff.nextMs();
-			log.info({ waitMs: Math.round(waitMs) }, "not connected to the site; trying again");
+			log.info({ waitMs: Math.round(waitMs), reason: String(reason) }, "not connected to the site; trying again");
 			retry = setTimeout(dial, waitMs);
 		});
 	}
@@ -146,6 +152,7 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 		reportCheckpoints(checkpoints) {
 			if (checkpoints.length > 0) send({ type: "checkpoints", checkpoints: [...checkpoints] });
 		},
+		greetAgain: () => socket?.close(),
 		close() {
 			closed = true;
 			clearTimeout(retry);

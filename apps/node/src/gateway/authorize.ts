@@ -1,4 +1,4 @@
-import { type AccessClaims, RepldockError, type TicketClaims } from "@repldock/protocol";
+import { type AccessClaims, isDeparting, RepldockError, type TicketClaims } from "@repldock/protocol";
 import type { Reader } from "../versions/shelf.ts";
 import { verifyAccess } from "./access.ts";
 import type { GatewayDependencies } from "./context.ts";
@@ -28,7 +28,7 @@ export async function authorize(
 /** Whether rights still stand as the site last told them. @throws RepldockError `invalid_ticket`, `not_placed_here`. */
 export function requireCurrent(dependencies: GatewayDependencies, claims: AccessClaims): void {
 	const placement = dependencies.findPlacement(claims.projectId);
-	if (!placement || placement.want === "purged") {
+	if (!placement || isDeparting(placement)) {
 		throw new RepldockError("not_placed_here", "This project is not on this server. Reload the page to find it.");
 	}
 	if (claims.rightsVersion < placement.rightsVersion || claims.exp * 1000 <= Date.now()) {

@@ -49,7 +49,7 @@ export interface Containers {
 	running(projectId: string): RunningContainer | undefined;
 	/** The container while it runs or is paused. */
 	present(projectId: string): RunningContainer | undefined;
-	/** Makes the project's volume if it is not there. @throws RepldockError `not_placed_here` when it is being purged. */
+	/** Makes the project's volume if it is not there. @throws RepldockError `not_placed_here` when it is to go. */
 	createVolume(placement: DesiredPlacement): Promise<void>;
 	/**
 	 * Harmless when it runs; wakes it when it is paused. When there is no room, the container that is paused for the
@@ -104,6 +104,11 @@ export function createContainers(options: ContainersOptions, around: ProjectsAro
 		const { projectId, template, limits, want } = placement;
 		// One that waited behind the removal must not bring an empty volume back, which nobody would ever remove.
 		if (want === "purged") throw new RepldockError("not_placed_here", "This project is being removed for good.");
+		if (want === "left") {
+			// What people typed before it left is still to be written into its files.
+			if (await volumes.exists(projectId)) return;
+			throw new RepldockError("not_placed_here", "This project is on another server now. Reload the page to find it.");
+		}
 		await options.restoreVolume?.(placement);
 		await volumes.create(projectId, join(options.templatesDirectory, template), limits.diskBytes);
 	}

@@ -1,4 +1,4 @@
-import { type DesiredPlacement, type ObservedPlacement, RepldockError } from "@repldock/protocol";
+import { type DesiredPlacement, isDeparting, type ObservedPlacement, RepldockError } from "@repldock/protocol";
 import type { ContainerStatus } from "../host.ts";
 import { reconcile, type Step } from "../reconcile/reconcile.ts";
 import { createArrivals } from "./arrivals.ts";
@@ -13,6 +13,8 @@ export interface PlacementsOptions extends ContainersOptions {
 	stateFile: string;
 	/** Removes what the node has of a project that is gone for good, its volume aside; harmless when there is nothing. */
 	forgetProject?(projectId: string): Promise<void>;
+	/** Stores what is in no checkpoint of a project that is another node's now, then removes all that the node has of it. */
+	leaveProject?(projectId: string): Promise<void>;
 	/** Shortest and longest time, in milliseconds, before what failed is tried again. */
 	retry?: { firstMs: number; mostMs: number };
 }
@@ -63,8 +65,9 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	const queues = createQueues();
 	const containers = createContainers(options, { find: (projectId) => desired.get(projectId), inTurn: queues.run });
 	const answeredWants = new Map<string, number>();
-	const purged = new Set<string>();
-	const purging = new Set<string>();
+	/** Projects of which nothing is left here, and for what they went. */
+	const departed = new Map<string, "purged" | "left">();
+	const departing = new Set<string>();
 	const arrivals = createArrivals();
 	const starts = new Map<string, Promise<RunningContainer>>();
 	/** Projects of which a start was under way at any moment since the node was last looked at. */
@@ -93,30 +96,37 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		return placement;
 	}
 
-	/** Nobody waits for it: forgetting may take as long as the object store does. It is told of when all is gone. */
-	function purge(projectId: string) {
-		if (purging.has(projectId)) return;
-		purging.add(projectId);
+	/** @returns for what, or null when the site wants it here again by now. */
+	async function clearAway(projectId: string): Promise<"purged" | "left" | null> {
+		const want = desired.get(projectId)?.want;
+		if (want !== "purged" && want !== "left") return null;
+		await containers.stop(projectId);
+		if (want === "left") await options.leaveProject?.(projectId);
+		else await options.forgetProject?.(projectId);
+		// The volume goes last: while it is there, a removal that was cut off is seen to be one.
+		await volumes.remove(projectId);
+		return want;
+	}
+
+	/** Nobody waits for it: it may take as long as the object store does. It is told of when all is gone. */
+	function depart(projectId: string) {
+		if (departing.has(projectId)) return;
+		departing.add(projectId);
 		void queues
-			.run(projectId, async () => {
-				await containers.stop(projectId);
-				// The volume goes last: while it is there, a purge that was cut off is seen to be one.
-				await options.forgetProject?.(projectId);
-				await volumes.remove(projectId);
-			})
+			.run(projectId, () => clearAway(projectId))
 			.then(
-				() => {
-					log.info({ projectId }, "project removed for good");
-					if (desired.get(projectId)?.want !== "purged") return;
-					purged.add(projectId);
+				(want) => {
+					if (want === null || desired.get(projectId)?.want !== want) return;
+					log.info({ projectId, want }, "nothing of the project is on this node any more");
+					departed.set(projectId, want);
 					options.onChange(projectId);
 				},
 				(error: unknown) => {
-					log.error({ err: error, projectId }, "a project could not be removed; it is tried again");
+					log.error({ err: error, projectId }, "a project could not be cleared away; it is tried again");
 					retry.later();
 				},
 			)
-			.finally(() => purging.delete(projectId));
+			.finally(() => departing.delete(projectId));
 	}
 
 	async function carryOut(step: Step): Promise<void> {
@@ -135,8 +145,8 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			case "fork":
 				await ensureVolume(step.projectId);
 				return;
-			case "purge":
-				purge(step.projectId);
+			case "depart":
+				depart(step.projectId);
 				return;
 		}
 	}
@@ -189,8 +199,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		const cleared = await carryOutEach(steps.filter(({ kind }) => kind === "removeContainer"));
 		const done = await carryOutEach(steps.filter(({ kind }) => kind !== "removeContainer"));
 		for (const placement of desired.values()) {
-			if (placement.want !== "purged" || purged.has(placement.projectId)) continue;
-			purge(placement.projectId);
+			if (isDeparting(placement) && !departed.has(placement.projectId)) depart(placement.projectId);
 		}
 		return cleared && done;
 	}
@@ -302,7 +311,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			}
 			containers.keepOnly((projectId) => desired.has(projectId));
 			for (const projectId of answeredWants.keys()) if (!desired.has(projectId)) answeredWants.delete(projectId);
-			for (const projectId of purged) if (!desired.has(projectId)) purged.delete(projectId);
+			for (const [projectId, want] of departed) if (desired.get(projectId)?.want !== want) departed.delete(projectId);
 			// Those alone that changed: telling of thousands for each project that somebody opens would drown the site.
 			for (const [projectId, placement] of desired) {
 				if (before.get(projectId) === JSON.stringify(placement)) continue;
@@ -369,7 +378,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 					projectId,
 					generation: placement.generation,
 					wantVersion: placement.wantVersion,
-					state: purged.has(projectId) ? ("purged" as const) : life.state,
+					state: departed.get(projectId) ?? life.state,
 					problem: life.problem,
 				};
 			});

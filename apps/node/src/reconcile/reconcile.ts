@@ -1,4 +1,4 @@
-import type { DesiredPlacement } from "@repldock/protocol";
+import { type DesiredPlacement, isDeparting } from "@repldock/protocol";
 
 /** A container of ours as the engine shows it. */
 export interface ObservedContainer {
@@ -27,7 +27,7 @@ export type Step =
 	| { kind: "start"; projectId: string }
 	| { kind: "stop"; projectId: string }
 	| { kind: "fork"; projectId: string }
-	| { kind: "purge"; projectId: string };
+	| { kind: "depart"; projectId: string };
 
 /**
  * Says what brings this node to what the site wants. Pure: the same input gives the same steps, and when they are done
@@ -55,8 +55,8 @@ export function reconcile(desired: ReadonlyMap<string, DesiredPlacement>, observ
 	for (const placement of desired.values()) {
 		const { projectId, copyOf } = placement;
 		const container = kept.get(projectId);
-		if (placement.want === "purged") {
-			if (container || observed.volumes.has(projectId)) steps.push({ kind: "purge", projectId });
+		if (isDeparting(placement)) {
+			if (container || observed.volumes.has(projectId)) steps.push({ kind: "depart", projectId });
 			continue;
 		}
 		const { volumes } = observed;

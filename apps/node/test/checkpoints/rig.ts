@@ -19,6 +19,7 @@ export interface CheckpointNode {
 	volumes: ReturnType<typeof createVolumes>;
 	snapshots: ReturnType<typeof createSnapshots>;
 	checkpoints: Checkpoints;
+	readonly stateFile: string;
 	/** The agent died where it stood: a new one begins with what is on disk. */
 	restart(): Promise<void>;
 	release(): Promise<void>;
@@ -67,7 +68,7 @@ export async function startCluster({ volumeBytes = 1024 * megabyte } = {}) {
 	/** As the site finds it: from the latest checkpoint, or this one, back to the full one. */
 	function chainOf(projectId: string, version?: { generation: number; sequence: number }): Checkpoint[] {
 		const own = [...recorded.values()].filter((checkpoint) => checkpoint.projectId === projectId);
-		const latest = own.toSorted((a, b) => a.sequence - b.sequence).at(-1);
+		const latest = own.toSorted((a, b) => a.generation - b.generation || a.sequence - b.sequence).at(-1);
 		const chain: Checkpoint[] = [];
 		let current = version ? recorded.get(textOf({ projectId, ...version })) : (latest ?? pinned.get(projectId));
 		while (current) {
@@ -91,6 +92,7 @@ export async function startCluster({ volumeBytes = 1024 * megabyte } = {}) {
 		await mountVolumes(place, mountPoint);
 		cleanup.push(name, () => unmountVolumes(place, mountPoint));
 		const nodeId = randomUUID();
+		const stateFile = join(directory, `${name}.json`);
 
 		async function start() {
 			const volumes = createVolumes({ mountPoint, owner });
@@ -100,7 +102,7 @@ export async function startCluster({ volumeBytes = 1024 * megabyte } = {}) {
 				store: proxy(faulty),
 				snapshots,
 				volumes,
-				stateFile: join(directory, `${name}.json`),
+				stateFile,
 				nodeId: () => nodeId,
 				placement: (projectId) => placements.get(projectId),
 				async writeDocuments(projectId) {
@@ -130,6 +132,7 @@ export async function startCluster({ volumeBytes = 1024 * megabyte } = {}) {
 
 		const node: CheckpointNode = {
 			...(await start()),
+			stateFile,
 			async restart() {
 				Object.assign(node, await start());
 			},
@@ -151,6 +154,8 @@ export async function startCluster({ volumeBytes = 1024 * megabyte } = {}) {
 		placements,
 		place,
 		placeFork,
+		/** A project begins as this checkpoint. */
+		pin: (projectId: string, checkpoint: Checkpoint) => void pinned.set(projectId, checkpoint),
 		site,
 		typing,
 		chainOf,

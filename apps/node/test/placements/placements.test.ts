@@ -84,6 +84,27 @@ test("a project counts as gone for good only when all that the node has of it is
 	expect(volumes.has(projectId)).toBe(false);
 });
 
+test("a project that is another node's now is stored first, then gone from here, and may come back", async () => {
+	const { placements, volumes, before, containers } = await rig();
+	await placements.apply([placement()]);
+	expect(containers.size).toBe(1);
+	let refusals = 1;
+	before.leave = async () => {
+		refusals -= 1;
+		expect([containers.size, volumes.has(projectId)]).toEqual([0, true]);
+		if (refusals >= 0) throw new Error("the store is away");
+	};
+	await placements.apply([placement({ want: "left" })]);
+	// What people typed before may still be written into its files.
+	await placements.ensureVolume(projectId);
+	await expect(placements.ensureRunning(projectId)).rejects.toMatchObject({ code: "not_running" });
+	await until(() => placements.observed()[0]?.state === "left");
+	expect(volumes.has(projectId)).toBe(false);
+	await expect(placements.ensureVolume(projectId)).rejects.toMatchObject({ code: "not_placed_here" });
+	await placements.apply([placement({ generation: 3, wantVersion: 2 })]);
+	expect(placements.observed()[0]).toMatchObject({ generation: 3, state: "running" });
+});
+
 test("a container whose stop failed half-way is cleared away when the project is opened", async () => {
 	const { placements, before, created } = await rig();
 	await placements.apply([placement()]);

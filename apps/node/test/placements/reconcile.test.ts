@@ -1,4 +1,4 @@
-import type { DesiredPlacement } from "@repldock/protocol";
+import { type DesiredPlacement, isDeparting } from "@repldock/protocol";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type ObservedContainer, type ObservedNode, reconcile, type Step } from "../../src/reconcile/reconcile.ts";
@@ -10,7 +10,7 @@ const placements = fc
 		fc.record({
 			projectId: fc.constantFrom(...projectIds),
 			generation: fc.integer({ min: 1, max: 3 }),
-			want: fc.constantFrom("running" as const, "stopped" as const, "purged" as const),
+			want: fc.constantFrom("running" as const, "stopped" as const, "purged" as const, "left" as const),
 			wantVersion: fc.integer({ min: 0, max: 3 }),
 		}),
 		{ selector: ({ projectId }) => projectId },
@@ -44,10 +44,10 @@ function carryOut(desired: ReadonlyMap<string, DesiredPlacement>, node: Observed
 	for (const step of steps) {
 		const placement = desired.get(step.projectId);
 		if (step.kind === "removeContainer") containers = containers.filter(({ id }) => id !== step.containerId);
-		if (step.kind === "stop" || step.kind === "purge") {
+		if (step.kind === "stop" || step.kind === "depart") {
 			containers = containers.filter(({ projectId }) => projectId !== step.projectId);
 		}
-		if (step.kind === "purge") volumes.delete(step.projectId);
+		if (step.kind === "depart") volumes.delete(step.projectId);
 		if (step.kind === "start" && placement) {
 			// One that is paused goes on; no second one is made.
 			containers = containers.filter(({ projectId }) => projectId !== step.projectId);
@@ -80,7 +80,7 @@ test("the steps bring any node to any desired set, and then there are none", () 
 				seen.add(container.projectId);
 			}
 			for (const placement of desired.values()) {
-				if (placement.want === "purged") expect(after.volumes.has(placement.projectId)).toBe(false);
+				if (isDeparting(placement)) expect(after.volumes.has(placement.projectId)).toBe(false);
 			}
 		}),
 		{ numRuns: 2_000 },

@@ -52,6 +52,7 @@ export async function rig() {
 		pause: async () => {},
 		removeVolume: async () => {},
 		forget: async () => {},
+		leave: async () => {},
 	};
 	const changes: string[] = [];
 	const attached = new Set<string>();
@@ -164,6 +165,7 @@ export async function rig() {
 			network,
 			stateFile: join(directory, "desired.json"),
 			forgetProject: () => before.forget(),
+			leaveProject: () => before.leave(),
 			onChange: (id) => changes.push(id),
 			log: createLog("test", "silent"),
 			retry: { firstMs: 1, mostMs: 1 },

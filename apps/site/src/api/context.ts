@@ -17,6 +17,8 @@ export interface ApiParts {
 	readonly newProjectLimits: Limits;
 	readonly projectsPerUser: number;
 	readonly runningPerUser: number;
+	/** How long a node is silent before its projects may open on another. */
+	readonly nodeGoneAfterMs: number;
 	/** How long a fork waits for nodes to store what it needs. */
 	readonly forkPatienceMs: number;
 	readonly trashTimeMs: number;

@@ -6,6 +6,7 @@ import { shownState } from "../domain/placement.ts";
 import { rightsOn } from "../domain/rights.ts";
 import { slugFromName, slugProposals } from "../domain/slug.ts";
 import { purgeTime } from "../domain/trash.ts";
+import { moveFromGone } from "../store/moves.ts";
 import { countRunning, placeProject, wantRunning } from "../store/placements.ts";
 import { countProjects, findProject, insertProject, type StoredProject } from "../store/projects.ts";
 import type { User } from "../store/users.ts";
@@ -140,6 +141,9 @@ export async function grantTicket(parts: ApiParts, id: string, user: User): Prom
 	if (project.deletedAt) throw new RepldockError("not_allowed", "This project is in the trash. Restore it first.");
 	if (!project.placement && !(await placeProject(database, id))) {
 		throw new RepldockError("no_node", "No server can take this project now. Try again in a minute.");
+	}
+	if (await moveFromGone(database, id, parts.nodeGoneAfterMs)) {
+		parts.log.info({ project: id }, "a project was taken from a server that does not answer to another one");
 	}
 	if (rights === "edit" && (await countRunning(database, project.ownerId, id)) >= parts.runningPerUser) {
 		throw new RepldockError(

@@ -45,8 +45,12 @@ export interface NodeConnection {
 	terminate(): void;
 }
 
-/** Close codes: 1008 what was sent makes no sense, 1011 our fault, 4001 another socket speaks for this node now. */
+/**
+ * Close codes: 1008 what was sent makes no sense, 1011 our fault, 4001 another socket speaks for this node now, 4002 another
+ * machine does.
+ */
 const superseded = 4001;
+const nameTaken = 4002;
 
 /**
  * One node's control socket. Messages are handled one after another; when one cannot be, the socket is closed, since
@@ -107,9 +111,14 @@ export function serveNode(socket: WebSocket, parts: NodeConnectionParts): NodeCo
 	async function handle(message: NodeToSite): Promise<void> {
 		if (message.type === "hello") {
 			if (nodeId !== null) return socket.close(1008, "This socket has said hello already.");
-			const { name, slots, edgeAddress = "", edgeTlsPort = null } = message;
+			const { name, slots, edgeAddress = "", edgeTlsPort = null, machineId = null, storeId = null } = message;
 			const gatewayUrl = message.gatewayUrl.replace(/\/$/, "");
-			nodeId = await registerNode(database, { name, gatewayUrl, edgeAddress, edgeTlsPort, slots, sessionId });
+			const said = { name, gatewayUrl, edgeAddress, edgeTlsPort, slots, machineId, storeId };
+			nodeId = await registerNode(database, { ...said, sessionId });
+			if (nodeId === null) {
+				log.warn({ name }, "a second machine with the name of a node that is connected was refused");
+				return socket.close(nameTaken, "Another server with this name is connected; give this one another name.");
+			}
 			if (socket.readyState !== socket.OPEN) return;
 			log = log.child({ node: nodeId, name });
 			log.info({ slots }, "node registered");

@@ -2,6 +2,7 @@ import type { CheckpointId, DesiredPlacement, ObservedPlacement } from "@repldoc
 import { sql } from "kysely";
 import { chooseNode } from "../domain/placement.ts";
 import type { Database } from "./database.ts";
+import { recordLeft } from "./moves.ts";
 import { listNodes } from "./nodes.ts";
 
 /**
@@ -92,14 +93,27 @@ const beginsAs = sql<CheckpointId | null>`(
 	FROM durable_checkpoints WHERE durable_checkpoints.project_id = placements.project_id
 		AND durable_checkpoints.checkpoint_project_id <> placements.project_id)`;
 
-/** All that one node is to hold, by project id. @param mostRunning of one person's containers. */
+/** What nodes hold, and what they are to let go of. */
+const presentAndLeft = sql<{
+	projectId: string;
+	nodeId: string;
+	generation: number;
+	want: DesiredPlacement["want"];
+	wantVersion: number;
+	checkpointWanted: number;
+}>`(
+	SELECT project_id, node_id, generation, want, want_version, checkpoint_wanted FROM placements
+	UNION ALL
+	SELECT project_id, node_id, generation, 'left', 0, 0 FROM departures)`;
+
+/** All that one node is to hold or to let go of, by project id. @param mostRunning of one person's containers. */
 export async function listDesired(
 	database: Database,
 	nodeId: string,
 	mostRunning: number,
 ): Promise<DesiredPlacement[]> {
 	const rows = await database
-		.selectFrom("placements")
+		.selectFrom(presentAndLeft.as("placements"))
 		.innerJoin("projects", "projects.id", "placements.projectId")
 		.innerJoin("users", "users.id", "projects.ownerId")
 		.select([
@@ -159,6 +173,7 @@ export async function recordObserved(
 	observed: ObservedPlacement,
 ): Promise<boolean> {
 	if (observed.state === "purged") return removePurged(database, nodeId, observed);
+	if (observed.state === "left") return recordLeft(database, nodeId, observed);
 	const result = await database
 		.updateTable("placements")
 		.set({

@@ -21,6 +21,7 @@ export interface Tables {
 	durableCheckpoints: { projectId: string; checkpointProjectId: string; generation: number; sequence: number };
 	scrubs: ScrubsTable;
 	damagedCheckpoints: DamagedCheckpointsTable;
+	departures: { projectId: string; nodeId: string; generation: number };
 	objectIndex: { single: Generated<boolean>; knowsSince: ColumnType<Date, Date | undefined, Date> };
 }
 
@@ -61,6 +62,8 @@ interface NodesTable {
 	edgeAddress: Generated<string>;
 	edgeTlsPort: number | null;
 	slots: number;
+	machineId: string | null;
+	storeId: string | null;
 	sessionId: string;
 	lastSeenAt: Date;
 	createdAt: Generated<Date>;

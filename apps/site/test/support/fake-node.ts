@@ -53,6 +53,7 @@ export async function dialIn(
 	name = "one",
 	observed: ObservedPlacement[] = [],
 	edgeAddress = "",
+	identity: { machineId?: string; storeId?: string } = {},
 ): Promise<FakeNode> {
 	const token = await nodeToken(world);
 	const socket = new WebSocket(controlUrl(instance), { headers: { authorization: `Bearer ${token}` } });
@@ -109,6 +110,7 @@ export async function dialIn(
 		edgeAddress,
 		edgeTlsPort: 8443,
 		observed,
+		...identity,
 	});
 	const first = await until(() => (desired ? welcome : undefined));
 
