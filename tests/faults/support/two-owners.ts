@@ -74,9 +74,16 @@ export async function twoOwnersRound(
 	await expectNoLeaks(world);
 
 	for (const typist of [before, after]) typist.lose();
-	await world.removeProject(projectId);
-	for (const node of [first, second]) await node.agent.call("forget", { projectId });
-	// It listens again.
+	// It listens again, and the project is its own once more: what it still has of it gives way.
 	await first.agent.kill();
 	first.agent = await first.disk.start();
+	await world.move(projectId, first.agent.nodeId);
+	await first.agent.call("ensureVolume", { projectId });
+	const given = await textIn(first.disk.volumePath(projectId), after);
+	expectKeystrokes(given, after.all(), "typed on the second node, but not in what the first has now");
+	await expectSameFiles(world, projectId, first.disk.volumePath(projectId));
+	await expectNoLeaks(world);
+
+	await world.removeProject(projectId);
+	for (const node of [first, second]) await node.agent.call("forget", { projectId });
 }
