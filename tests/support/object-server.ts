@@ -29,6 +29,7 @@ export interface ObjectServer {
 	readonly url: string;
 	readonly port: number;
 	readonly bucket: string;
+	/** Those that it takes now. */
 	readonly credentials: Credentials;
 	readonly state: ReturnType<typeof createBucket>;
 	/** Every request since the start: `PUT key?query` → status, 0 where none was sent. */
@@ -37,6 +38,8 @@ export interface ObjectServer {
 	fail(fault: Fault, options?: { times?: number; when?: (request: { method: string; key: string }) => boolean }): void;
 	/** Does all things right again; answers that hang go on hanging. */
 	recover(): void;
+	/** Takes these from now on; a session token that it took before has expired. */
+	rotate(change: Partial<Credentials>): void;
 	/** Moves the store's clock. */
 	setClock(aheadMs: number): void;
 	/** Changes a byte of an object behind everybody's back. */
@@ -49,12 +52,13 @@ export async function startObjectServer(
 	options: { pageKeys?: number; sessionToken?: string; bucket?: string } = {},
 ): Promise<ObjectServer> {
 	const bucket = options.bucket ?? "objects";
-	const credentials: Credentials = {
+	let credentials: Credentials = {
 		accessKeyId: "AKIDTEST",
 		secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
 		region: "eu-test-1",
 		...(options.sessionToken ? { sessionToken: options.sessionToken } : {}),
 	};
+	const expiredTokens = new Set<unknown>();
 	const state = createBucket(options.pageKeys ?? 1000);
 	const requests: ObjectServer["requests"] = [];
 	let clockMs = 0;
@@ -83,6 +87,7 @@ export async function startObjectServer(
 		if (fault === "hang") return;
 		let answer: BucketAnswer;
 		try {
+			if (expiredTokens.has(incoming.headers["x-amz-security-token"])) throw new Refusal(400, "ExpiredToken");
 			verifySignature(incoming, body, credentials, Date.now() + clockMs);
 			if (named !== bucket) throw new Refusal(404, "NoSuchBucket");
 			if (typeof fault === "object") throw new Refusal(fault.status, fault.code);
@@ -114,7 +119,9 @@ export async function startObjectServer(
 		url: `http://127.0.0.1:${port}`,
 		port,
 		bucket,
-		credentials,
+		get credentials() {
+			return credentials;
+		},
 		state,
 		requests,
 		fail(fault, { times = Number.POSITIVE_INFINITY, when = () => true } = {}) {
@@ -122,6 +129,10 @@ export async function startObjectServer(
 		},
 		recover() {
 			plan = undefined;
+		},
+		rotate(change) {
+			if (credentials.sessionToken) expiredTokens.add(credentials.sessionToken);
+			credentials = { ...credentials, ...change };
 		},
 		setClock(aheadMs) {
 			clockMs = aheadMs;

@@ -9,6 +9,7 @@ export * from "./options.ts";
 export * from "./price.ts";
 export type { S3Options, S3Times } from "./s3/client.ts";
 export * from "./s3/store.ts";
+export type { S3Credentials } from "./s3/credentials.ts";
 export * from "./scrub.ts";
 export * from "./store.ts";
 export * from "./store-id.ts";

@@ -49,6 +49,13 @@ export const objectOptions = {
 		parse: parse.optionalText,
 		description: "Access key of the S3 store.",
 	},
+	s3AccessKeyIdFile: {
+		variable: "REPLDOCK_S3_ACCESS_KEY_ID_FILE",
+		fallback: "",
+		parse: parse.optionalText,
+		description:
+			"File that holds the access key, where it changes with the secret, as that of temporary credentials does.",
+	},
 	s3SecretAccessKey: {
 		variable: "REPLDOCK_S3_SECRET_ACCESS_KEY",
 		fallback: "",
@@ -60,7 +67,8 @@ export const objectOptions = {
 		variable: "REPLDOCK_S3_SECRET_ACCESS_KEY_FILE",
 		fallback: "",
 		parse: parse.optionalText,
-		description: "File that holds the secret, readable by root alone; read again with each start.",
+		description:
+			"File that holds the secret, readable by root alone; read again with each start, and when the store refuses it.",
 	},
 	s3SessionToken: {
 		variable: "REPLDOCK_S3_SESSION_TOKEN",
@@ -73,7 +81,7 @@ export const objectOptions = {
 		variable: "REPLDOCK_S3_SESSION_TOKEN_FILE",
 		fallback: "",
 		parse: parse.optionalText,
-		description: "File that holds the session token.",
+		description: "File that holds the session token; read again like the secret.",
 	},
 } as const satisfies Record<string, Option<unknown>>;
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type ObjectServer, startObjectServer } from "../../../tests/support/object-server.ts";
-import { type ObjectStore, partBytes, type S3Times } from "../src/index.ts";
+import { type ObjectStore, partBytes, type S3Credentials, type S3Times } from "../src/index.ts";
 import { bytesOf, keysOf, lengthOf, openS3 } from "./stores.ts";
 
 /** Gives up soon: for faults that do not pass. */
@@ -89,6 +89,78 @@ test("a wrong secret, a wrong session and a wrong region are refused", async () 
 		await expect(other.put("key", body)).rejects.toMatchObject({ code: "refused" });
 	}
 	expect(server.state.objects.size).toBe(0);
+});
+
+/** What an operator has put in place of the credentials that the store was opened with. */
+const replaced = { accessKeyId: "AKIDNEW", secretAccessKey: "another secret", sessionToken: "second" };
+
+/** A store whose credentials are read again from wherever the test says, and how often they were. */
+function openReplaceable(read: () => Promise<S3Credentials>, rereadAfterMs = 60_000) {
+	const reads = { count: 0 };
+	const readCredentials = () => {
+		reads.count += 1;
+		return read();
+	};
+	return { store: openS3(server, "path", { times: { rereadAfterMs }, readCredentials }), reads };
+}
+
+for (const [name, call] of Object.entries(calls)) {
+	test(`${name} goes on with the credentials that took the place of expired ones`, async () => {
+		server.rotate({ sessionToken: "first" });
+		const { store, reads } = openReplaceable(async () => replaced);
+		await store.put("key", body);
+		const expected = await call(store);
+		server.rotate(replaced);
+		expect(await call(store)).toEqual(expected);
+		expect(reads.count).toBe(1);
+	});
+}
+
+test("requests side by side read replaced credentials once, and a large put goes on in the middle", async () => {
+	server.rotate({ sessionToken: "first" });
+	const { store, reads } = openReplaceable(async () => replaced);
+	async function* large() {
+		yield randomBytes(partBytes);
+		server.rotate(replaced);
+		yield randomBytes(100);
+	}
+	await store.put("large", Readable.from(large()));
+	expect(await lengthOf(store.get("large"))).toBe(partBytes + 100);
+	expect(reads.count).toBe(1);
+	server.rotate({ sessionToken: "third" });
+	const { store: other, reads: readsOfOther } = openReplaceable(async () => server.credentials);
+	server.rotate({ sessionToken: "fourth" });
+	await Promise.all(Array.from({ length: 8 }, (_, index) => other.put(`key/${index}`, body)));
+	expect(readsOfOther.count).toBe(1);
+});
+
+test("a store that refuses credentials which nobody has replaced is told so, and they are read now and then alone", async () => {
+	const { store, reads } = openReplaceable(async () => server.credentials);
+	server.fail({ status: 403, code: "AccessDenied" });
+	for (let index = 0; index < 5; index += 1) {
+		await expect(store.put("key", body)).rejects.toMatchObject({ code: "refused" });
+	}
+	expect([reads.count, server.requests.length]).toEqual([1, 5]);
+	const { store: often, reads: readsOfOften } = openReplaceable(async () => server.credentials, 0);
+	await expect(often.put("key", body)).rejects.toMatchObject({ code: "refused" });
+	server.recover();
+	server.rotate(replaced);
+	await often.put("key", body);
+	expect(readsOfOften.count).toBe(2);
+	expect(await bytesOf(often.get("key"))).toEqual(body);
+});
+
+test("credentials that cannot be read in this moment are an error of the store, and are read the next time", async () => {
+	let isThere = false;
+	const { store } = openReplaceable(async () => {
+		if (!isThere) throw new Error("/run/secret cannot be read.");
+		return server.credentials;
+	}, 0);
+	server.rotate(replaced);
+	const failed: unknown = await store.put("key", body).catch((error: unknown) => error);
+	expect(failed).toMatchObject({ code: "refused", message: expect.stringContaining("/run/secret cannot be read") });
+	isThere = true;
+	await store.put("key", body);
 });
 
 test("no error and no description names a secret", async () => {

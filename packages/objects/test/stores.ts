@@ -13,6 +13,7 @@ import {
 	openObjectStore,
 	openS3Store,
 	parseLocation,
+	type S3Credentials,
 	type S3Times,
 } from "../src/index.ts";
 
@@ -43,7 +44,7 @@ export async function s3Store(
 export function openS3(
 	server: ObjectServer,
 	style: "path" | "host",
-	options: { times?: Partial<S3Times>; prefix?: string } = {},
+	options: { times?: Partial<S3Times>; prefix?: string; readCredentials?: () => Promise<S3Credentials> } = {},
 ): ObjectStore {
 	return openS3Store(
 		{
@@ -55,6 +56,7 @@ export function openS3(
 			lookup: (_name, options, done) =>
 				options.all ? done(null, [{ address: "127.0.0.1", family: 4 }]) : done(null, "127.0.0.1", 4),
 			times: { firstRetryMs: 1, mostRetryMs: 20, ...options.times },
+			readCredentials: options.readCredentials,
 		},
 		options.prefix ?? "tests/here",
 	);

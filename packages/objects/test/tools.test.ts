@@ -140,7 +140,17 @@ test("the options open a bucket, with secrets from files, and say what is missin
 	expect([...server.state.objects.keys()]).toEqual(["here/key"]);
 	expect(store.description).toBe(`s3://${server.bucket}/here/`);
 
+	// All three in files: temporary credentials change their access key too.
 	const { REPLDOCK_S3_ACCESS_KEY_ID: _without, ...rest } = environment;
+	await writeFile(join(directory, "id"), `${server.credentials.accessKeyId}\n`);
+	const replaceable = await open({ ...rest, REPLDOCK_S3_ACCESS_KEY_ID_FILE: join(directory, "id") });
+	await replaceable.put("key", Buffer.from("y"));
+	server.rotate({ accessKeyId: "AKIDNEW", secretAccessKey: "new", sessionToken: "the next" });
+	await writeFile(join(directory, "id"), "AKIDNEW\n");
+	await writeFile(join(directory, "secret"), "new\n");
+	await writeFile(join(directory, "session"), "the next\n");
+	expect((await bytesOf(replaceable.get("key"))).toString()).toBe("y");
+
 	await expect(open(rest)).rejects.toThrow(/REPLDOCK_S3_ACCESS_KEY_ID/);
 	await expect(open({ ...environment, REPLDOCK_S3_SECRET_ACCESS_KEY_FILE: join(directory, "absent") })).rejects.toThrow(
 		/cannot be read/,

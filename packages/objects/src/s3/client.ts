@@ -7,18 +7,18 @@ import { createBackoff } from "@repldock/service";
 import { AwsV4Signer } from "aws4fetch";
 import { ObjectStoreError } from "../errors.ts";
 import { textOf } from "./body.ts";
+import { holdCredentials, refusesCredentials, type S3Credentials } from "./credentials.ts";
 import { errorOf, isPassing } from "./errors.ts";
 
-export interface S3Options {
+export interface S3Options extends S3Credentials {
 	/** Such as `https://<account>.r2.cloudflarestorage.com`. */
 	readonly endpoint: string;
 	readonly region: string;
 	readonly bucket: string;
 	/** Whether the bucket is the first part of the path or of the host name. */
 	readonly style: "path" | "host";
-	readonly accessKeyId: string;
-	readonly secretAccessKey: string;
-	readonly sessionToken?: string | undefined;
+	/** Where the credentials came from: read again when the store refuses them. */
+	readonly readCredentials?: (() => Promise<S3Credentials>) | undefined;
 	readonly times?: Partial<S3Times>;
 	/** How host names become addresses; the system's way when not given. */
 	readonly lookup?: LookupFunction;
@@ -34,6 +34,8 @@ export interface S3Times {
 	readonly retryBudgetMs: number;
 	readonly firstRetryMs: number;
 	readonly mostRetryMs: number;
+	/** Credentials that the store refuses are read again, but not within this time after they were. */
+	readonly rereadAfterMs: number;
 }
 
 const usualTimes: S3Times = {
@@ -42,6 +44,7 @@ const usualTimes: S3Times = {
 	retryBudgetMs: 60_000,
 	firstRetryMs: 200,
 	mostRetryMs: 10_000,
+	rereadAfterMs: 10_000,
 };
 
 /** Bytes per millisecond (64 KiB/s) that an uplink must carry for a body not to count as hung. */
@@ -79,6 +82,12 @@ export function createS3Client(options: S3Options): S3Client {
 	const endpoint = new URL(options.endpoint);
 	const secure = endpoint.protocol === "https:";
 	const agent = secure ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
+	const { accessKeyId, secretAccessKey, sessionToken } = options;
+	const credentials = holdCredentials(
+		{ accessKeyId, secretAccessKey, sessionToken },
+		options.readCredentials,
+		times.rereadAfterMs,
+	);
 	const signingKeys = new Map<string, ArrayBuffer>();
 	/** By how much the store's clock is ahead of ours, as it told when it refused a signature for that. */
 	let clockSkewMs = 0;
@@ -92,7 +101,7 @@ export function createS3Client(options: S3Options): S3Client {
 		return url;
 	}
 
-	async function sign(request: S3Request) {
+	async function sign(request: S3Request, signWith: S3Credentials) {
 		const body = request.body ?? new Uint8Array();
 		const signer = new AwsV4Signer({
 			method: request.method,
@@ -100,9 +109,9 @@ export function createS3Client(options: S3Options): S3Client {
 			headers: { ...request.headers, "x-amz-content-sha256": createHash("sha256").update(body).digest("hex") },
 			service: "s3",
 			region: options.region,
-			accessKeyId: options.accessKeyId,
-			secretAccessKey: options.secretAccessKey,
-			...(options.sessionToken ? { sessionToken: options.sessionToken } : {}),
+			accessKeyId: signWith.accessKeyId,
+			secretAccessKey: signWith.secretAccessKey,
+			...(signWith.sessionToken ? { sessionToken: signWith.sessionToken } : {}),
 			cache: signingKeys,
 			datetime: new Date(Date.now() + clockSkewMs).toISOString().replace(/[:-]|\.\d{3}/g, ""),
 			allHeaders: true,
@@ -111,8 +120,8 @@ export function createS3Client(options: S3Options): S3Client {
 		return { url, headers: Object.fromEntries(headers) };
 	}
 
-	async function exchange(request: S3Request): Promise<IncomingMessage> {
-		const { url, headers } = await sign(request);
+	async function exchange(request: S3Request, signWith: S3Credentials): Promise<IncomingMessage> {
+		const { url, headers } = await sign(request, signWith);
 		const sent = (secure ? httpsRequest : httpRequest)(url, {
 			method: request.method,
 			// Set after signing: proxies may change it.
@@ -138,8 +147,8 @@ export function createS3Client(options: S3Options): S3Client {
 		}
 	}
 
-	async function attempt(request: S3Request): Promise<S3Answer<IncomingMessage>> {
-		const message = await exchange(request);
+	async function attempt(request: S3Request, signWith: S3Credentials): Promise<S3Answer<IncomingMessage>> {
+		const message = await exchange(request, signWith);
 		const status = message.statusCode ?? 0;
 		if (status >= 200 && status < 300) return { status, headers: message.headers, body: message };
 		const error = errorOf(status, await textOf(message, times.stallTimeoutMs), `${request.method} ${request.path}`);
@@ -150,15 +159,20 @@ export function createS3Client(options: S3Options): S3Client {
 		throw error;
 	}
 
-	async function repeated<T>(signal: AbortSignal | undefined, act: () => Promise<T>): Promise<T> {
+	async function repeated<T>(
+		signal: AbortSignal | undefined,
+		act: (signWith: S3Credentials) => Promise<T>,
+	): Promise<T> {
 		const backoff = createBackoff(times.firstRetryMs, times.mostRetryMs);
 		const deadlineMs = performance.now() + times.retryBudgetMs;
 		for (;;) {
 			signal?.throwIfAborted();
+			const signWith = credentials.present();
 			try {
-				return await act();
+				return await act(signWith);
 			} catch (error) {
 				signal?.throwIfAborted();
+				if (refusesCredentials(error) && (await credentials.renew(signWith))) continue;
 				const waitMs = backoff.nextMs();
 				if (!isPassing(error) || performance.now() + waitMs > deadlineMs) throw error;
 				await wait(waitMs, undefined, signal ? { signal } : {});
@@ -168,10 +182,10 @@ export function createS3Client(options: S3Options): S3Client {
 
 	return {
 		times,
-		open: (request) => repeated(request.signal, () => attempt(request)),
+		open: (request) => repeated(request.signal, (signWith) => attempt(request, signWith)),
 		ask: (request, check) =>
-			repeated(request.signal, async () => {
-				const answer = await attempt(request);
+			repeated(request.signal, async (signWith) => {
+				const answer = await attempt(request, signWith);
 				const body = await textOf(answer.body, times.stallTimeoutMs);
 				check?.(body);
 				return { ...answer, body };

@@ -5,13 +5,21 @@ import { text } from "./xml.ts";
 export class S3Error extends ObjectStoreError {
 	/** The store's own word, such as `SlowDown`; empty when it said none. */
 	readonly s3Code: string;
+	/** Of HTTP. */
+	readonly status: number;
 	/** The same request may succeed in a moment. */
 	readonly isPassing: boolean;
 
-	constructor(code: ObjectStoreErrorCode, message: string, s3Code: string, isPassing = code === "unavailable") {
+	constructor(
+		code: ObjectStoreErrorCode,
+		message: string,
+		answer: { status: number; s3Code: string },
+		isPassing = code === "unavailable",
+	) {
 		super(code, message);
 		this.name = "S3Error";
-		this.s3Code = s3Code;
+		this.status = answer.status;
+		this.s3Code = answer.s3Code;
 		this.isPassing = isPassing;
 	}
 }
@@ -41,35 +49,41 @@ const passingCodes = new Set([
  */
 export function errorOf(status: number, xml: string, asked: string): S3Error {
 	const s3Code = text(xml, "Code") ?? "";
+	const answer = { status, s3Code };
 	const said = `HTTP ${status}${s3Code ? ` ${printable(s3Code)}` : ""}`;
 	if (s3Code === "NoSuchBucket") {
-		return new S3Error("refused", "The bucket does not exist. Make it, or name another in REPLDOCK_OBJECTS.", s3Code);
+		return new S3Error("refused", "The bucket does not exist. Make it, or name another in REPLDOCK_OBJECTS.", answer);
 	}
 	if (s3Code === "NoSuchUpload") {
-		return new S3Error("unavailable", `The store gave up an upload (${asked}). Try again.`, s3Code, false);
+		return new S3Error("unavailable", `The store gave up an upload (${asked}). Try again.`, answer, false);
 	}
 	// A page of some proxy is not the store's word that there is no such object.
 	if (status === 404 && (xml === "" || s3Code === "NoSuchKey")) {
-		return new S3Error("not_found", `The object store has none of that: ${asked}.`, s3Code);
+		return new S3Error("not_found", `The object store has none of that: ${asked}.`, answer);
 	}
 	if (status === 412)
-		return new S3Error("unavailable", `The object changed while it was read: ${asked}.`, s3Code, false);
+		return new S3Error("unavailable", `The object changed while it was read: ${asked}.`, answer, false);
 	if (status >= 500 || status === 429 || status === 408 || passingCodes.has(s3Code)) {
 		return new S3Error(
 			"unavailable",
 			`The object store cannot do it now (${said}): ${asked}. Try again later.`,
-			s3Code,
+			answer,
 		);
 	}
 	if (status >= 300 && status < 400) {
 		return new S3Error(
 			"refused",
 			`The bucket is elsewhere (${said}). Check REPLDOCK_S3_ENDPOINT and REPLDOCK_S3_REGION.`,
-			s3Code,
+			answer,
 		);
 	}
-	const advice = status === 403 || status === 401 ? " Check REPLDOCK_S3_ACCESS_KEY_ID and its secret and rights." : "";
-	return new S3Error("refused", `The object store refused (${said}): ${asked}.${advice}`, s3Code);
+	const isOver = s3Code === "ExpiredToken" || s3Code === "TokenRefreshRequired";
+	const advice = isOver
+		? " The credentials are over: put new ones in their files."
+		: status === 403 || status === 401
+			? " Check REPLDOCK_S3_ACCESS_KEY_ID and its secret and rights."
+			: "";
+	return new S3Error("refused", `The object store refused (${said}): ${asked}.${advice}`, answer);
 }
 
 /** Words of a stranger for a log: no control characters, not long. */
