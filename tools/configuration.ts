@@ -15,8 +15,8 @@ Every option is an environment variable of \`./repldock up\`. This page is gener
 (\`apps/site/src/config.ts\`, \`apps/node/src/config.ts\`, \`packages/objects/src/options.ts\`) by \`node tools/configuration.ts\`.
 
 Sizes take a binary suffix (\`512M\`, \`1G\`), times a unit (\`500ms\`, \`30s\`, \`15m\`, \`12h\`, \`7d\`). Command line options
-win over variables: \`--data\` is \`REPLDOCK_DATA\`, \`--http-port\` is \`REPLDOCK_HTTP_PORT\`. \`up\` itself also reads
-\`REPLDOCK_CACHE\` (default \`/var/cache/repldock\`), where the toolchain image's archive is kept.
+win over variables: \`--data\` is \`REPLDOCK_DATA\`, \`--http-port\` is \`REPLDOCK_HTTP_PORT\`, \`--volumes-device\` is
+\`REPLDOCK_VOLUMES_DEVICE\`. \`up\` itself also reads \`REPLDOCK_CACHE\` (default \`/var/cache/repldock\`), where the toolchain image's archive is kept.
 
 ## Site
 

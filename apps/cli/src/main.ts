@@ -47,6 +47,7 @@ Options
   --detach, -d       up: stay in the background
   --data DIR         where everything is kept (default /var/lib/repldock)
   --http-port N      the port that people visit (default 8080)
+  --volumes-device D up: keep the projects' files on this block device, which has a btrfs file system
   --json             up, status, doctor, backup, rebuild-index, bench: for programs
   --to, --from URL   backup, restore: folder:/path or s3://bucket/prefix
   --time TIME        restore: which backup (default the newest)

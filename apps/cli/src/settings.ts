@@ -55,6 +55,10 @@ export function readSettings(commandArguments: string[], environment: NodeJS.Pro
 	const appsDomain = environment.REPLDOCK_APPS_DOMAIN ?? "localhost";
 	const port = httpPort === 80 ? "" : `:${httpPort}`;
 	const siteUrl = (environment.REPLDOCK_SITE_URL ?? `http://localhost${port}`).replace(/\/$/, "");
+	const volumesDevice = values["volumes-device"];
+	if (volumesDevice !== undefined && !volumesDevice.startsWith("/")) {
+		throw new UsageError(`--volumes-device takes the path of a block device, such as /dev/sdb1, not ${volumesDevice}.`);
+	}
 	const passedOn = Object.entries(environment).filter(
 		([name]) => name.startsWith("REPLDOCK_") || name === "DATABASE_URL",
 	);
@@ -73,6 +77,7 @@ export function readSettings(commandArguments: string[], environment: NodeJS.Pro
 			REPLDOCK_HTTP_PORT: String(httpPort),
 			REPLDOCK_APPS_DOMAIN: appsDomain,
 			REPLDOCK_SITE_URL: siteUrl,
+			...(volumesDevice === undefined ? {} : { REPLDOCK_VOLUMES_DEVICE: volumesDevice }),
 		},
 		detach: values.detach ?? false,
 		json: values.json ?? false,
@@ -95,6 +100,7 @@ function parse(commandArguments: string[]) {
 			detach: { type: "boolean", short: "d" },
 			json: { type: "boolean" },
 			follow: { type: "boolean", short: "f" },
+			"volumes-device": { type: "string" },
 			containers: { type: "string" },
 			to: { type: "string" },
 			from: { type: "string" },

@@ -158,4 +158,8 @@ test("a command line that cannot be meant is refused with a sentence", () => {
 	expect(() => readSettings(["up", "--http-port", "99999"], {})).toThrow(UsageError);
 	expect(() => readSettings(["up", "--no-such-option"], {})).toThrow(UsageError);
 	expect(readSettings(["up", "--http-port", "80"], {}).siteUrl).toBe("http://localhost");
+	expect(() => readSettings(["up", "--volumes-device", "sdb1"], {})).toThrow(UsageError);
+	const given = { REPLDOCK_VOLUMES_DEVICE: "/dev/given" };
+	const device = (words: string[]) => readSettings(["up", ...words], given).environment.REPLDOCK_VOLUMES_DEVICE;
+	expect([device([]), device(["--volumes-device", "/dev/sdb1"])]).toEqual(["/dev/given", "/dev/sdb1"]);
 });

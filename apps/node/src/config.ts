@@ -130,7 +130,7 @@ export const nodeOptions = {
 		variable: "REPLDOCK_VOLUMES_DEVICE",
 		fallback: "",
 		parse: parse.optionalText,
-		description: "Block device with a btrfs file system for the volumes, instead of a file.",
+		description: "Block device with a btrfs file system for the volumes, instead of a file; it is never formatted.",
 	},
 	gatewayUrl: {
 		variable: "REPLDOCK_GATEWAY_URL",

@@ -1,6 +1,7 @@
 export * from "./addresses.ts";
 export * from "./backoff.ts";
 export * from "./bearer.ts";
+export * from "./btrfs-device.ts";
 export * from "./cleanup.ts";
 export * from "./command.ts";
 export * from "./config.ts";

@@ -9,6 +9,7 @@ import { missingPackages, servicePackages } from "../machine/packages.ts";
 import { readStorage, storageFindings } from "../machine/storage.ts";
 import { uplinkFindings } from "../machine/uplink.ts";
 import { isReachableByAll } from "../machine/users.ts";
+import { volumesDeviceFindings } from "../machine/volumes-device.ts";
 import { repository, type Settings } from "../settings.ts";
 import { readStatus } from "../supervisor/control.ts";
 import { dim, green, print, red, yellow } from "../text.ts";
@@ -126,6 +127,7 @@ const checks: readonly Check[] = [
 	checkCertificates,
 	(settings) => appsAddressFindings(settings.environment),
 	(settings) => uplinkFindings(settings.environment),
+	(settings) => volumesDeviceFindings(settings.environment),
 	async (settings) => {
 		if ((await readStatus(settings.run))?.phase !== "running") return [];
 		try {

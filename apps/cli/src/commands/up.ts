@@ -3,7 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { createCleanupStack, createLog } from "@repldock/service";
+import { assertBtrfsDevice, createCleanupStack, createLog } from "@repldock/service";
 import { z } from "zod";
 import { assertRestored } from "../backup/unfinished.ts";
 import { buildSite, buildToolchain } from "../machine/builds.ts";
@@ -33,6 +33,9 @@ export async function up(settings: Settings): Promise<number> {
 	}
 	requireRoot();
 	assertRestored(settings.data);
+	// Before anything is installed or started: the agent would say so only in a log.
+	const volumesDevice = settings.environment.REPLDOCK_VOLUMES_DEVICE;
+	if (volumesDevice) await assertBtrfsDevice(volumesDevice);
 	await makeReady(settings);
 	const uplink = await assumedUplink(settings.environment);
 	if (uplink) say(uplink);

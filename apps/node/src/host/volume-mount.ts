@@ -1,7 +1,7 @@
 import { mkdir, open, realpath, rename, rm, stat, statfs, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { CommandError, runCommand } from "@repldock/service";
+import { assertBtrfsDevice, CommandError, runCommand } from "@repldock/service";
 import { z } from "zod";
 import { listMounts } from "./mount-table.ts";
 
@@ -34,9 +34,10 @@ const freeTimeoutMs = 15_000;
 const Loops = z.object({ loopdevices: z.array(z.object({ name: z.string() })) });
 
 /**
- * Mounts the volumes' file system, making it first when there is none. A mount that an earlier process left behind is
+ * Mounts the volumes' file system, making its file first when there is none. A mount that an earlier process left behind is
  * taken over as it is: containers may be using it.
- * @throws Error when something else is mounted there.
+ * @throws Error when something else is mounted there, or the device holds no btrfs: it is never formatted, since whatever is
+ * on it is somebody's.
  */
 export async function mountVolumes(store: VolumeStore, mountPoint: string): Promise<void> {
 	await mkdir(mountPoint, { recursive: true, mode: 0o711 });
@@ -55,6 +56,7 @@ export async function mountVolumes(store: VolumeStore, mountPoint: string): Prom
 		const device = await mountedSource(mountPoint);
 		if (device !== null) await growToStart(store, device, mountPoint);
 	} else {
+		await assertBtrfsDevice(store.path);
 		await runCommand("mount", ["-t", "btrfs", "-o", mountOptions, store.path, mountPoint]);
 	}
 	await runCommand("btrfs", ["quota", "enable", mountPoint]);

@@ -1,15 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { chmod, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, readFile, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { type CleanupStack, runCommand } from "@repldock/service";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { createSubvolume, snapshotSubvolume } from "../../src/host/btrfs.ts";
 import { commit, makeSubvolume, setLimit, takeSnapshot } from "../../src/host/btrfs-calls.ts";
 import { openProjectFiles } from "../../src/host/files/project-files.ts";
+import { createVolumeGrowth } from "../../src/host/volume-growth.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "../../src/host/volume-mount.ts";
 import { createVolumes } from "../../src/host/volumes.ts";
-import { findLeftovers, makeScratch } from "./machine.ts";
+import { findLeftovers, log, makeScratch } from "./machine.ts";
 
 const owner = { uid: 300_000, gid: 300_001 };
 const megabyte = 1024 * 1024;
@@ -162,6 +163,78 @@ test("after a crash the mount is taken over, half-made volumes are removed, and 
 	expect((await volumes.usage(id)).limitBytes).toBe(50 * megabyte);
 	await rm(join(volumes.path(id), "main.py"));
 });
+
+/** How the kernel says that it mounted the file system there: options of the mount and of the file system. */
+async function mountedWith(place: string): Promise<string[]> {
+	const lines = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
+	const line = lines.find((one) => one.split(" ")[4] === place.replaceAll(" ", "\\040"));
+	if (!line) throw new Error(`nothing is mounted at ${place}`);
+	const [before = "", after = ""] = line.split(" - ");
+	const [type = "", , ofFileSystem = ""] = after.split(" ");
+	return [type, ...(before.split(" ")[5] ?? "").split(","), ...ofFileSystem.split(",")];
+}
+
+test("the file's file system is mounted compressed, and no program in it gets rights or devices by it", async () => {
+	expect(await mountedWith(mountPoint)).toEqual(
+		expect.arrayContaining(["btrfs", "compress=zstd:1", "nosuid", "nodev", "noatime"]),
+	);
+});
+
+test("volumes on a device: mounted alike, taken over as it is, given back, and there the next time", async () => {
+	const { device, place } = await makeDevice(256 * megabyte);
+	await runCommand("mkfs.btrfs", ["--quiet", device]);
+	const onDevice: VolumeStore = { kind: "device", path: device };
+	onTestFinished(() => unmountVolumes(onDevice, place));
+	await mountVolumes(onDevice, place);
+	expect(await mountedWith(place)).toEqual(
+		expect.arrayContaining(["btrfs", "compress=zstd:1", "nosuid", "nodev", "noatime"]),
+	);
+	const there = createVolumes({ mountPoint: place, owner });
+	await there.reclaim();
+	const id = randomUUID();
+	await there.create(id, seed, 50 * megabyte);
+	await mountVolumes(onDevice, place);
+	expect((await there.usage(id)).limitBytes).toBe(50 * megabyte);
+	// It grows for nobody: what is on it is all that there is.
+	expect(await createVolumeGrowth({ store: onDevice, mountPoint: place, log }).look()).toBe(true);
+	await unmountVolumes(onDevice, place);
+	await unmountVolumes(onDevice, place);
+	expect(await readdir(place)).toEqual([]);
+	await mountVolumes(onDevice, place);
+	expect(await readFile(join(there.path(id), "main.py"), "utf8")).toBe("print(1)\n");
+});
+
+test("a device without btrfs is refused with a sentence that says what to do, and stays as it is", async () => {
+	const { device, file, place } = await makeDevice(16 * megabyte);
+	const onDevice: VolumeStore = { kind: "device", path: device };
+	const untouched = await sumOf(file);
+	const make = new RegExp(`no file system.*nothing was changed.*mkfs.btrfs --label repldock ${device}`);
+	await expect(mountVolumes(onDevice, place)).rejects.toThrow(make);
+	expect(await sumOf(file)).toBe(untouched);
+	await runCommand("mkfs.ext4", ["-q", device]);
+	const others = await sumOf(file);
+	await expect(mountVolumes(onDevice, place)).rejects.toThrow("a file system of type ext4, not btrfs");
+	expect(await sumOf(file)).toBe(others);
+	await expect(mountVolumes({ kind: "device", path: file }, place)).rejects.toThrow("is no block device");
+	await expect(mountVolumes({ kind: "device", path: "/dev/none" }, place)).rejects.toThrow("does not exist");
+});
+
+/** A block device of this test's own, which it gives back, and a place to mount it at. */
+async function makeDevice(bytes: number) {
+	const name = randomUUID();
+	const file = join(directory, `${name}.device`);
+	await writeFile(file, "");
+	await truncate(file, bytes);
+	const device = (await runCommand("losetup", ["--find", "--show", file])).trim();
+	onTestFinished(async () => {
+		await runCommand("losetup", ["--detach", device]);
+	});
+	return { device, file, place: join(directory, name) };
+}
+
+async function sumOf(file: string): Promise<string> {
+	return (await runCommand("sha256sum", ["--", file])).slice(0, 64);
+}
 
 function randomChunk(): Buffer {
 	const chunk = Buffer.alloc(megabyte);
