@@ -27,7 +27,7 @@ export interface Volumes {
 }
 
 export interface VolumeSnapshot {
-	/** Host path of its root directory; read-only. */
+	/** Host path of its root directory, for reading alone: nothing but that convention keeps it as it is. */
 	path: string;
 	/** Removes it; harmless when it is gone. */
 	release(): Promise<void>;
