@@ -304,7 +304,7 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		wakeTimeoutMs: config.wakeTimeoutMs,
 		requests,
 		traffic,
-		metrics: () => containerMetrics(placements, config.slots),
+		metrics: async () => [...containerMetrics(placements, config.slots), ...(await storage.metrics())],
 		metricsToken: config.metricsToken,
 		versions,
 		...transfers,

@@ -1,5 +1,7 @@
-import { readFile, statfs } from "node:fs/promises";
-import { type ObjectConfig, type ObjectStore, objectLocation, openObjectStore } from "@repldock/objects";
+import { statfs } from "node:fs/promises";
+import { type ObjectConfig, type ObjectStore, objectLocation, openObjectStore, probeWrites } from "@repldock/objects";
+import { type LastCollection, readLastCollection } from "./checkpoints/garbage-schedule.ts";
+import type { StoreFailure } from "./checkpoints/lag.ts";
 import { readCheckpoints } from "./checkpoints/state-file.ts";
 import type { NodeConfig, NodePaths } from "./config.ts";
 import { createSnapshots } from "./host/snapshots.ts";
@@ -13,14 +15,27 @@ const storeTimeoutMs = 10_000;
 /** How storing stands on this node, as `main.ts storage` prints it for `status` and `doctor`. */
 export interface StorageReport {
 	volumes: { count: number; usedBytes: number; freeBytes: number };
-	/** Volumes that hold what is not in the object store, with the time up to which they are. */
-	dirty: { projectId: string; upTo: string | null }[];
+	/**
+	 * Volumes that hold what is not in the object store, with the time up to which they are there, and since when the agent
+	 * has had something to store: null when it found nothing at its last look, or the volume is not this node's to store.
+	 */
+	dirty: { projectId: string; upTo: string | null; since: string | null }[];
 	/** Stored, but not yet recorded by the site. */
 	unreported: number;
-	store: { description: string; objects: number; more: boolean; oldestAt: string | null; problem: string | null };
-	/** When objects that nothing needs were last looked for, and how many were removed. */
-	garbage: { at: string; removed: number } | null;
+	store: {
+		description: string;
+		objects: number;
+		more: boolean;
+		oldestAt: string | null;
+		/** Why it could not be listed just now, or did not take a small object and remove it. */
+		problem: string | null;
+		/** What the agent met when it last stored something; null when that succeeded. */
+		failure: StoreFailure | null;
+	};
+	garbage: LastCollection | null;
 }
+
+type SeenStore = Omit<StorageReport["store"], "failure">;
 
 export async function reportStorage(
 	config: NodeConfig,
@@ -28,16 +43,20 @@ export async function reportStorage(
 	objects: ObjectConfig,
 ): Promise<StorageReport> {
 	const { mountPoint } = volumeStore(config, paths);
-	const [{ volumes }, { durable, unreported }, disk, store, garbage] = await Promise.all([
+	const [{ volumes }, { durable, unreported, behind, storeFailure }, disk, store, garbage] = await Promise.all([
 		createSnapshots(mountPoint).survey(),
 		readCheckpoints(paths.checkpoints),
 		statfs(mountPoint),
 		lookAtStore(objects, paths.data),
-		readGarbage(paths.garbage),
+		readLastCollection(paths.garbage),
 	]);
 	const dirty = [...volumes]
 		.filter(([projectId, changes]) => durable[projectId]?.changes !== changes)
-		.map(([projectId]) => ({ projectId, upTo: durable[projectId]?.upTo ?? null }));
+		.map(([projectId]) => ({
+			projectId,
+			upTo: durable[projectId]?.upTo ?? null,
+			since: behind[projectId] ?? null,
+		}));
 	return {
 		volumes: {
 			count: volumes.size,
@@ -46,14 +65,14 @@ export async function reportStorage(
 		},
 		dirty,
 		unreported: unreported.length,
-		store,
+		store: { ...store, failure: storeFailure },
 		garbage,
 	};
 }
 
-async function lookAtStore(objects: ObjectConfig, data: string): Promise<StorageReport["store"]> {
+async function lookAtStore(objects: ObjectConfig, data: string): Promise<SeenStore> {
 	const location = objectLocation(objects, data);
-	const seen: StorageReport["store"] = {
+	const seen: SeenStore = {
 		description: location.kind,
 		objects: 0,
 		more: false,
@@ -63,14 +82,14 @@ async function lookAtStore(objects: ObjectConfig, data: string): Promise<Storage
 	try {
 		const store = await openObjectStore(location, objects);
 		seen.description = store.description;
-		await Promise.race([list(store, seen), tooLong()]);
+		await Promise.race([list(store, seen).then(() => probeWrites(store)), tooLong()]);
 		return seen;
 	} catch (error) {
 		return { ...seen, problem: error instanceof Error ? error.message : String(error) };
 	}
 }
 
-async function list(store: ObjectStore, seen: StorageReport["store"]) {
+async function list(store: ObjectStore, seen: SeenStore) {
 	for (const prefix of ["packs/", "projects/"]) {
 		for await (const { modifiedAt } of store.list(prefix)) {
 			if (seen.objects === mostListed) {
@@ -88,12 +107,4 @@ function tooLong(): Promise<never> {
 	return new Promise((_, reject) => {
 		setTimeout(() => reject(new Error("It did not answer within 10 s.")), storeTimeoutMs).unref();
 	});
-}
-
-async function readGarbage(file: string): Promise<StorageReport["garbage"]> {
-	const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-		if (error.code === "ENOENT") return "null";
-		throw error;
-	});
-	return JSON.parse(text) as StorageReport["garbage"];
 }

@@ -1,9 +1,9 @@
-import { writeFile } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
 import { type ObjectConfig, type ObjectStore, objectLocation, openObjectStore, readStoreId } from "@repldock/objects";
-import type { CleanupStack, Logger } from "@repldock/service";
+import type { CleanupStack, Logger, Metric } from "@repldock/service";
 import { type Checkpoints, type CheckpointsOptions, createCheckpoints } from "./checkpoints/checkpoints.ts";
 import { collectGarbage } from "./checkpoints/garbage.ts";
+import { createGarbageSchedule } from "./checkpoints/garbage-schedule.ts";
 import { scrubOnSchedule } from "./checkpoints/scrub.ts";
 import type { NodeConfig, NodePaths } from "./config.ts";
 import type { SiteAddress } from "./control/ask-site.ts";
@@ -12,6 +12,7 @@ import { createSnapshots } from "./host/snapshots.ts";
 import { createVolumeGrowth } from "./host/volume-growth.ts";
 import { volumeStore } from "./machine.ts";
 import { reportTo } from "./report-to.ts";
+import { storageMetrics } from "./storage-metrics.ts";
 
 /** How often objects that nothing needs are looked for, and how old they are before they go. */
 const garbageEveryMs = 6 * 60 * 60 * 1000;
@@ -20,6 +21,8 @@ const garbageAgeMs = 24 * 60 * 60 * 1000;
 /** How long the start waits for a store to tell its name, and how often one that did not is asked again. */
 const storeNamePatienceMs = 2_000;
 const storeNameEveryMs = 60_000;
+/** How often it is looked whether that is due, be it after a failure or by an agent that runs for minutes only. */
+export const garbageLookEveryMs = 5 * 60 * 1000;
 
 /** Programs fill a disk in seconds. */
 const roomEveryMs = 1_000;
@@ -31,6 +34,7 @@ export interface NodeStorage {
 	manifests: ManifestQuestions;
 	/** Names the store, for all who share it; null while it does not answer. */
 	storeId(): string | null;
+	metrics(): Promise<Metric[]>;
 	/** These projects have come to rest: what is new in them becomes durable at once, in a short chain. */
 	settle(projectIds: readonly string[]): void;
 	/** Ticks, garbage, reading back and room for the volumes, until the agent ends. */
@@ -82,19 +86,24 @@ export async function openStorage(
 		void checkpoints.round().catch(reportTo(log, "volumes were not made durable"));
 	}
 
-	async function tidyStore() {
-		const own = nodeId();
-		if (own === null) return;
-		const removed = await collectGarbage({
-			store,
-			nodeId: own,
-			olderThanMs: garbageAgeMs,
-			unnamed: manifests.unnamed,
-			unreported: () => new Set(checkpoints.reports.unreported().map(({ key }) => key)),
-			log,
-		});
-		await writeFile(paths.garbage, JSON.stringify({ at: new Date().toISOString(), removed }));
-	}
+	const garbage = createGarbageSchedule({
+		file: paths.garbage,
+		everyMs: garbageEveryMs,
+		async collect() {
+			const own = nodeId();
+			if (own === null) return null;
+			return collectGarbage({
+				store,
+				nodeId: own,
+				olderThanMs: garbageAgeMs,
+				unnamed: manifests.unnamed,
+				unreported: () => new Set(checkpoints.reports.unreported().map(({ key }) => key)),
+				log,
+			});
+		},
+	});
+
+	const tidyStore = () => void garbage.look().catch(reportTo(log, "the object store was not tidied"));
 
 	/** @returns when it has ended. */
 	async function readBack(periodMs: number, signal: AbortSignal): Promise<void> {
@@ -121,6 +130,8 @@ export async function openStorage(
 		manifests,
 		storeId: () => storeId,
 
+		metrics: () => storageMetrics(checkpoints.lag(), mountPoint),
+
 		settle(projectIds) {
 			void checkpoints.settle(projectIds).catch(reportTo(log, "volumes were not made durable"));
 		},
@@ -138,7 +149,8 @@ export async function openStorage(
 			);
 			every("the store's name", storeNameEveryMs, () => void nameStore());
 			every("checkpoint timer", config.checkpointEveryMs, makeDurable);
-			every("garbage", garbageEveryMs, () => void tidyStore().catch(reportTo(log, "the object store was not tidied")));
+			every("garbage", garbageLookEveryMs, tidyStore);
+			tidyStore();
 			if (config.scrubEveryMs === undefined) return;
 			const scrubbed = readBack(config.scrubEveryMs, signal);
 			cleanup.push("scrub", () => scrubbed);

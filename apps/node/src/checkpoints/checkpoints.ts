@@ -1,3 +1,4 @@
+import { ObjectStoreError } from "@repldock/objects";
 import {
 	type Checkpoint,
 	type CheckpointId,
@@ -9,6 +10,7 @@ import {
 import type { SnapshotName, SnapshotSurvey } from "../host-storage.ts";
 import { endChain } from "./chain.ts";
 import { createLeave } from "./leave.ts";
+import { type Lag, lagOf } from "./lag.ts";
 import { promisedTime } from "./moment.ts";
 import { createReferences } from "./references.ts";
 import type { Reports } from "./reports.ts";
@@ -50,6 +52,8 @@ export interface Checkpoints {
 	 */
 	restore(placement: DesiredPlacement): Promise<void>;
 	durability(projectId: string): Durability;
+	/** How far all volumes are behind; as the last look found it. */
+	lag(): Lag;
 	/** What is stored of these projects is damaged: where their volumes are here, the next round stores them in full. */
 	storeAnew(projectIds: readonly string[]): Promise<void>;
 	/**
@@ -115,20 +119,28 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 		const useless = [...snapshotsOf(durable.get(projectId)), ...namesIn(present, projectId)];
 		problems.delete(projectId);
 		state.moments.delete(projectId);
+		state.behind.delete(projectId);
 		const wasHeld = state.held.delete(projectId);
 		if (durable.delete(projectId) || wasHeld) await state.save();
 		await state.removeUnkept(useless);
 	}
 
 	async function storeReferences() {
-		await inTurn(references.store).catch((error: unknown) =>
-			log.warn({ err: error }, "new forks are not in the object store yet; it is tried again"),
-		);
+		await inTurn(references.store).catch((error: unknown) => {
+			if (error instanceof ObjectStoreError)
+				state.storeFailure = { at: new Date().toISOString(), problem: error.message };
+			log.warn({ err: error }, "new forks are not in the object store yet; it is tried again");
+		});
 	}
+
+	const saveLag = () =>
+		state.saveLag().catch((error: unknown) => log.error({ err: error }, "what is not durable was not written down"));
 
 	async function dueRound() {
 		giveUpOverdue();
 		reports.tell();
+		// Of a round that takes longer than it is to the next one.
+		await saveLag();
 		if (!rounds.isDue() || closing.signal.aborted) return;
 		await storeReferences();
 		await round();
@@ -196,6 +208,8 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			};
 		},
 
+		lag: () => lagOf(state.behind, state.storeFailure),
+
 		async storeAnew(projectIds) {
 			await inTurn(async () => {
 				for (const projectId of projectIds) {
@@ -234,6 +248,7 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			await round().catch((error: unknown) => log.error({ err: error }, "the last checkpoints failed"));
 			closing.abort();
 			await turn;
+			await saveLag();
 		},
 	};
 }

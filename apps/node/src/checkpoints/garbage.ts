@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline";
-import type { ObjectStore } from "@repldock/objects";
+import { type ObjectStore, probePrefix } from "@repldock/objects";
 import type { UnnamedObjectsAnswer } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import { z } from "zod";
@@ -69,6 +69,13 @@ export async function collectGarbage(options: GarbageOptions): Promise<number> {
 		removed += doomed.length;
 	}
 
+	/** Left behind by whoever looked whether the store takes writes and was ended meanwhile. */
+	async function probesBefore(timeMs: number): Promise<string[]> {
+		const keys: string[] = [];
+		for await (const { key, modifiedAt } of store.list(probePrefix)) if (modifiedAt.getTime() < timeMs) keys.push(key);
+		return keys;
+	}
+
 	for (const prefix of prefixes) {
 		let objects = new Map<string, Date>();
 		for await (const { key, modifiedAt } of store.list(prefix)) {
@@ -83,6 +90,7 @@ export async function collectGarbage(options: GarbageOptions): Promise<number> {
 	if (unknown > 0) {
 		log.warn({ unknown }, "the database does not know objects that are older than it is: run ./repldock rebuild-index");
 	}
+	await store.remove(await probesBefore(nowMs - options.olderThanMs));
 	const halfDone = await store.reclaim(options.olderThanMs);
 	if (removed + halfDone > 0) log.info({ removed, halfDone }, "objects that nothing needs were removed");
 	return removed;

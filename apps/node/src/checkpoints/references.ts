@@ -83,6 +83,7 @@ export function createReferences({ store, state, volumes, nodeId, placement, log
 				return { ...one, project: placed && factsOf(placed) };
 			});
 			await store.put(key, sealPack(index));
+			state.storeFailure = null;
 			state.reports.add(found.map((one) => ({ ...one, key })));
 			await state.save();
 			for (const { projectId } of found) {

@@ -2,6 +2,7 @@ import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
 import { createBackoff, type Logger } from "@repldock/service";
 import type { SnapshotName, SnapshotSurvey, Snapshots } from "../host-storage.ts";
 import { extendChain, isBaseFrom } from "./chain.ts";
+import { createLook } from "./lag.ts";
 import { promisedTime } from "./moment.ts";
 import { type CheckpointState, snapshotsOf } from "./state.ts";
 import { canCompact, createTaker, type Taken, type TakeParts } from "./take.ts";
@@ -41,20 +42,26 @@ const retryTimes = { firstMs: 1_000, mostMs: 60_000 };
 /** Rounds: what changed becomes durable, in one look at all volumes. One at a time. */
 export function createRounds(parts: RoundParts) {
 	const { store, snapshots, state, wishes, resting, log } = parts;
-	const { durable, problems, reports } = state;
+	const { durable, problems, reports, behind } = state;
+	const look = createLook(behind);
 	const { firstMs, mostMs } = parts.retry ?? retryTimes;
 	const backoff = createBackoff(firstMs, mostMs);
 	let notBeforeMs = 0;
 	const takeAll = createTaker({
 		...parts,
 		failed,
-		foreign: (wished) => refuseAll(wished, new Error("the volume is not this node's to store")),
+		foreign(projectId, wished) {
+			behind.delete(projectId);
+			refuseAll(wished, new Error("the volume is not this node's to store"));
+		},
 	});
 
+	const isChanged = (projectId: string, survey: SnapshotSurvey) =>
+		durable.get(projectId)?.changes !== survey.volumes.get(projectId);
+
 	function isDirty(projectId: string, survey: SnapshotSurvey): boolean {
-		const before = durable.get(projectId);
-		if (wishes.has(projectId) || before?.changes !== survey.volumes.get(projectId)) return true;
-		return resting.has(projectId) && canCompact(before);
+		if (wishes.has(projectId) || isChanged(projectId, survey)) return true;
+		return resting.has(projectId) && canCompact(durable.get(projectId));
 	}
 
 	function failed(projectId: string, wished: readonly Wish[], error: unknown) {
@@ -72,6 +79,7 @@ export function createRounds(parts: RoundParts) {
 		const byPending = new Map(taken.map((one) => [one.pending, one]));
 		const done: Done[] = [];
 		let storeFailed = false;
+		const refusals: string[] = [];
 		await upload(
 			{ store, snapshots, nodeId },
 			[...byPending.keys()],
@@ -81,6 +89,7 @@ export function createRounds(parts: RoundParts) {
 				},
 				failed(pendings, error) {
 					storeFailed = true;
+					if (error instanceof ObjectStoreError) refusals.push(error.message);
 					for (const pending of pendings) {
 						useless.push(pending.snapshot);
 						failed(pending.checkpoint.projectId, byPending.get(pending)?.wished ?? [], error);
@@ -89,6 +98,9 @@ export function createRounds(parts: RoundParts) {
 			},
 			parts.signal,
 		);
+		const problem = refusals.at(-1);
+		if (problem !== undefined) state.storeFailure = { at: new Date().toISOString(), problem };
+		else if (done.length > 0) state.storeFailure = null;
 		return { done, storeFailed };
 	}
 
@@ -100,6 +112,8 @@ export function createRounds(parts: RoundParts) {
 		const chain = extendChain(one.base?.chain ?? null, bytes);
 		const isNewBase = chain.increments === 0 || (one.compacts && isBaseFrom(chain, bytes));
 		if (one.written) state.moments.set(projectId, one.moment);
+		// Should it have changed since, the next look finds it, from the look of this round on.
+		behind.delete(projectId);
 		durable.set(projectId, {
 			...id,
 			upTo: one.written ? promisedTime(one.moment) : (before?.upTo ?? null),
@@ -119,16 +133,18 @@ export function createRounds(parts: RoundParts) {
 		if (done.length === 0) return true;
 		const checkpoints = done.map(({ uploaded }) => uploaded.checkpoint);
 		const previous = checkpoints.map(({ projectId }) => {
-			return { projectId, before: durable.get(projectId), moment: state.moments.get(projectId) };
+			const [moment, sinceMs] = [state.moments.get(projectId), behind.get(projectId)];
+			return { projectId, before: durable.get(projectId), moment, sinceMs };
 		});
 		for (const each of done) setDurable(each, counted);
 		reports.add(checkpoints);
 		try {
 			await state.save();
 		} catch (error) {
-			for (const { projectId, before, moment } of previous) {
+			for (const { projectId, before, moment, sinceMs } of previous) {
 				putBack(durable, projectId, before);
 				putBack(state.moments, projectId, moment);
+				putBack(behind, projectId, sinceMs);
 			}
 			reports.forget(checkpoints);
 			for (const { one } of done) {
@@ -153,6 +169,7 @@ export function createRounds(parts: RoundParts) {
 			if (nodeId === null) return;
 			await snapshots.flush();
 			const survey = await snapshots.survey();
+			look(new Set([...survey.volumes.keys()].filter((projectId) => isChanged(projectId, survey))));
 			const dirty = [...survey.volumes.keys()].filter((projectId) => isDirty(projectId, survey));
 			for (const projectId of resting) if (!dirty.includes(projectId)) resting.delete(projectId);
 			if (dirty.length === 0) return;
@@ -172,6 +189,8 @@ export function createRounds(parts: RoundParts) {
 			const hasFailed = storeFailed || !isRemembered;
 			if (!hasFailed) backoff.reset();
 			notBeforeMs = hasFailed ? performance.now() + backoff.nextMs() : 0;
+			if (!isRemembered) return;
+			await state.saveLag().catch((error: unknown) => log.error({ err: error }, "what waits was not written down"));
 		},
 	};
 }

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { Checkpoint, CheckpointId } from "@repldock/protocol";
 import { z } from "zod";
 import { Chain } from "./chain.ts";
+import type { StoreFailure } from "./lag.ts";
 
 /**
  * The latest durable checkpoint of a volume, whose snapshot is kept: the next one is told apart from it. It is one of the
@@ -26,13 +27,21 @@ const StateFile = z.object({
 	/** Not yet recorded by the site. */
 	unreported: z.array(Checkpoint),
 	held: z.record(z.string(), z.int().positive()).default({}),
+	/** By project, since when its volume holds what is not in the object store; none of those where all is durable. */
+	behind: z.record(z.string(), z.iso.datetime()).optional(),
+	/** The last attempt to store something, when the store refused it. */
+	storeFailure: z.object({ at: z.iso.datetime(), problem: z.string() }).nullish(),
 });
 export interface StateFile {
 	durable: Record<string, Durable>;
 	/** The generation of the placement under which each volume here was made or last known to be the present one. */
 	held: Record<string, number>;
 	unreported: Checkpoint[];
+	behind: Record<string, string>;
+	storeFailure: StoreFailure | null;
 }
+
+const nothingYet: StateFile = { durable: {}, held: {}, unreported: [], behind: {}, storeFailure: null };
 
 /** @returns an empty state when there is none yet. @throws when the file is there but cannot be read. */
 export async function readCheckpoints(path: string): Promise<StateFile> {
@@ -40,16 +49,17 @@ export async function readCheckpoints(path: string): Promise<StateFile> {
 	try {
 		text = await readFile(path, "utf8");
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === "ENOENT") return { durable: {}, held: {}, unreported: [] };
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return nothingYet;
 		throw error;
 	}
-	const { durable, held, unreported } = StateFile.parse(JSON.parse(text));
+	// As written before it was told what is behind.
+	const { durable, held, unreported, behind = {}, storeFailure = null } = StateFile.parse(JSON.parse(text));
 	// As written before there were forks.
 	const filled = Object.entries(durable).map(([projectId, stored]) => [
 		projectId,
 		{ projectId, base: null, hasSnapshot: true, ...stored },
 	]);
-	return { durable: Object.fromEntries(filled), held, unreported };
+	return { durable: Object.fromEntries(filled), held, unreported, behind, storeFailure };
 }
 
 /** Replaces the file whole; when it returns, the new state survives a loss of power. */

@@ -1,5 +1,6 @@
 import type { Checkpoint, CheckpointId } from "@repldock/protocol";
 import type { SnapshotName, Snapshots } from "../host-storage.ts";
+import type { Behind, StoreFailure } from "./lag.ts";
 import type { Moment } from "./moment.ts";
 import { createReports } from "./reports.ts";
 import { type Durable, readCheckpoints, writeCheckpoints } from "./state-file.ts";
@@ -14,9 +15,14 @@ export interface CheckpointState {
 	moments: Map<string, Moment>;
 	/** Why a project's latest work is not durable, in a sentence. */
 	problems: Map<string, string>;
+	behind: Behind;
+	/** Why the store did not take what it was given last; null when it took it. */
+	storeFailure: StoreFailure | null;
 	reports: ReturnType<typeof createReports>;
 	/** When it returns, the state survives a loss of power. */
 	save(): Promise<void>;
+	/** Saves it when `behind` or `storeFailure` is not what the file says: others read them there. */
+	saveLag(): Promise<void>;
 	/**
 	 * Builds on none of these any more: a full one follows where the latest is among them.
 	 * @returns snapshots that may be of no use now.
@@ -37,7 +43,9 @@ export async function openState(options: {
 	const durable = new Map<string, Durable>(Object.entries(stored.durable));
 	const held = new Map<string, number>(Object.entries(stored.held));
 	const reports = createReports(stored.unreported, options.report);
+	const behind: Behind = new Map(Object.entries(stored.behind).map(([projectId, at]) => [projectId, Date.parse(at)]));
 	let saving: Promise<void> = Promise.resolve();
+	let savedLag: string;
 
 	function keptTexts(): Set<string> {
 		const texts = new Set<string>();
@@ -45,24 +53,39 @@ export async function openState(options: {
 		return texts;
 	}
 
-	return {
+	const lag = () => ({
+		behind: Object.fromEntries([...behind].map(([projectId, sinceMs]) => [projectId, new Date(sinceMs).toISOString()])),
+		storeFailure: state.storeFailure,
+	});
+
+	async function write() {
+		const told = lag();
+		await writeCheckpoints(options.stateFile, {
+			durable: Object.fromEntries(durable),
+			held: Object.fromEntries(held),
+			unreported: reports.unreported(),
+			...told,
+		});
+		savedLag = JSON.stringify(told);
+	}
+
+	const state: CheckpointState = {
 		durable,
 		held,
 		moments: new Map(),
 		problems: new Map(),
+		behind,
+		storeFailure: stored.storeFailure,
 		reports,
 
 		save() {
-			saving = saving
-				.catch(() => undefined)
-				.then(() =>
-					writeCheckpoints(options.stateFile, {
-						durable: Object.fromEntries(durable),
-						held: Object.fromEntries(held),
-						unreported: reports.unreported(),
-					}),
-				);
+			saving = saving.catch(() => undefined).then(write);
 			return saving;
+		},
+
+		async saveLag() {
+			await saving.catch(() => undefined);
+			if (JSON.stringify(lag()) !== savedLag) await state.save();
 		},
 
 		giveUp(ids) {
@@ -83,6 +106,8 @@ export async function openState(options: {
 			await options.snapshots.remove([...useless.values()]);
 		},
 	};
+	savedLag = JSON.stringify(lag());
+	return state;
 }
 
 /** The generation of a project's volume here; undefined when nothing is known of it. */

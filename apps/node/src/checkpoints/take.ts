@@ -39,7 +39,7 @@ export interface TakeParts {
 	/** Told of one that could not be taken. */
 	failed(projectId: string, wished: readonly Wish[], error: unknown): void;
 	/** The volume is not this node's to store. */
-	foreign(wished: readonly Wish[]): void;
+	foreign(projectId: string, wished: readonly Wish[]): void;
 }
 
 /** Snapshots taken side by side share the commits of the file system. */
@@ -103,7 +103,7 @@ export function createTaker(parts: TakeParts) {
 				try {
 					const one = await takeOne(projectId, wished);
 					if (one) taken.push(one);
-					else parts.foreign(wished);
+					else parts.foreign(projectId, wished);
 				} catch (error) {
 					parts.failed(projectId, wished, error);
 				}

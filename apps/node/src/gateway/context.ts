@@ -40,7 +40,7 @@ export interface GatewayDependencies {
 	requests: RequestLog;
 	traffic: Pick<Traffic, "follow" | "metrics">;
 	/** What the other parts of the node tell of themselves; see `routes-metrics.ts`. */
-	metrics(): Metric[];
+	metrics(): Promise<Metric[]>;
 	metricsToken: string | undefined;
 	exports: Exports;
 	imports: Imports;

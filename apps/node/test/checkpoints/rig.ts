@@ -14,6 +14,28 @@ const megabyte = 1024 * 1024;
 const silent = createLog("test", "error");
 silent.level = "silent";
 
+/** What a site would want of a project; a new one, unless it is said. */
+export function desired(change: Partial<DesiredPlacement>): DesiredPlacement {
+	return {
+		projectId: randomUUID(),
+		generation: 1,
+		want: "running",
+		wantVersion: 1,
+		domains: [],
+		name: "An app",
+		slug: "demo",
+		owner: { id: "o", name: "Owner" },
+		template: "python",
+		visibility: "private",
+		stored: false,
+		rightsVersion: 1,
+		limits: { memoryBytes: 1, cpus: 1, pids: 8, diskBytes: 200 * megabyte },
+		network: openNetwork,
+		alwaysOn: false,
+		...change,
+	};
+}
+
 /** One node's volumes on a file system of their own, and its agent's checkpoints, which can die and start anew. */
 export interface CheckpointNode {
 	volumes: ReturnType<typeof createVolumes>;
@@ -43,24 +65,7 @@ export async function startCluster({ volumeBytes = 1024 * megabyte } = {}) {
 	await writeFile(join(template, "main.py"), "print(1)\n");
 
 	function place(change: Partial<DesiredPlacement> = {}): DesiredPlacement {
-		const placement: DesiredPlacement = {
-			projectId: randomUUID(),
-			generation: 1,
-			want: "running",
-			wantVersion: 1,
-			domains: [],
-			name: "An app",
-			slug: "demo",
-			owner: { id: "o", name: "Owner" },
-			template: "python",
-			visibility: "private",
-			stored: false,
-			rightsVersion: 1,
-			limits: { memoryBytes: 1, cpus: 1, pids: 8, diskBytes: 200 * megabyte },
-			network: openNetwork,
-			alwaysOn: false,
-			...change,
-		};
+		const placement = desired(change);
 		placements.set(placement.projectId, placement);
 		return placement;
 	}

@@ -215,7 +215,7 @@ export async function startGatewayRig(
 			},
 			metrics: () => [],
 		},
-		metrics: () => [],
+		metrics: async () => [],
 		metricsToken: "metrics-token",
 		exports,
 		imports: createImports({
