@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ObjectStoreError } from "@repldock/objects";
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { readCheckpoints, writeCheckpoints } from "../../src/checkpoints/state-file.ts";
 import { findLeftovers } from "../host/machine.ts";
 import { type CheckpointNode, type Cluster, startCluster } from "./rig.ts";
@@ -106,6 +106,8 @@ test("a store that takes the bytes and never answers is told with the next tick"
 	const { id } = await makeProject();
 	const answer = Promise.withResolvers<void>();
 	const asked = Promise.withResolvers<void>();
+	// Whatever fails: the agent waits for it when it ends.
+	onTestFinished(() => answer.resolve());
 	cluster.breakStore({
 		async put(key, body, options) {
 			asked.resolve();
