@@ -9,7 +9,8 @@ import { type Credentials, Refusal, verifySignature } from "./object-server-sign
  * - `hang`: reads the request and never answers
  * - `stall`, `trickle`, `cut`: sends half of the answer, then nothing, a byte now and then, or an end of the connection
  * - `shorten`, `corrupt`: sends half of the answer as if it were all, or with other bytes
- * - `keep_other_bytes`: stores other bytes than it was given and says so by its tag
+ * - `keep_other_bytes`, `keep_half`: stores other bytes than it was given, or the first half of them, answers success, and
+ *   says so by its tag alone
  * - `lie`: says another sum than that of the bytes
  * - `lose_answer`: does what it is asked and ends the connection instead of answering
  */
@@ -22,8 +23,16 @@ export type Fault =
 	| "shorten"
 	| "corrupt"
 	| "keep_other_bytes"
+	| "keep_half"
 	| "lie"
 	| "lose_answer";
+
+/** What a fault is chosen by. */
+export interface AskedOf {
+	readonly method: string;
+	readonly key: string;
+	readonly query: string;
+}
 
 export interface ObjectServer {
 	readonly url: string;
@@ -35,7 +44,7 @@ export interface ObjectServer {
 	/** Every request since the start: `PUT key?query` → status, 0 where none was sent. */
 	readonly requests: { method: string; key: string; query: string; status: number }[];
 	/** Fails requests from now on; `times` of those that `when` is true for, or all of them. */
-	fail(fault: Fault, options?: { times?: number; when?: (request: { method: string; key: string }) => boolean }): void;
+	fail(fault: Fault, options?: { times?: number; when?: (request: AskedOf) => boolean }): void;
 	/** Does all things right again; answers that hang go on hanging. */
 	recover(): void;
 	/** Takes these from now on; a session token that it took before has expired. */
@@ -62,9 +71,9 @@ export async function startObjectServer(
 	const state = createBucket(options.pageKeys ?? 1000);
 	const requests: ObjectServer["requests"] = [];
 	let clockMs = 0;
-	let plan: { fault: Fault; left: number; when: (request: { method: string; key: string }) => boolean } | undefined;
+	let plan: { fault: Fault; left: number; when: (request: AskedOf) => boolean } | undefined;
 
-	function nextFault(request: { method: string; key: string }): Fault | undefined {
+	function nextFault(request: AskedOf): Fault | undefined {
 		if (!plan || plan.left === 0 || !plan.when(request)) return undefined;
 		plan.left -= 1;
 		return plan.fault;
@@ -83,7 +92,7 @@ export async function startObjectServer(
 		const key = inHost ? path : rest.join("/");
 		const record = { method, key, query: url.search.slice(1), status: 0 };
 		requests.push(record);
-		const fault = nextFault({ method, key });
+		const fault = nextFault(record);
 		if (fault === "hang") return;
 		let answer: BucketAnswer;
 		try {
@@ -92,9 +101,9 @@ export async function startObjectServer(
 			if (named !== bucket) throw new Refusal(404, "NoSuchBucket");
 			if (typeof fault === "object") throw new Refusal(fault.status, fault.code);
 			const headers = { ...incoming.headers };
-			if (fault === "keep_other_bytes") {
+			if (fault === "keep_other_bytes" || fault === "keep_half") {
 				delete headers["content-md5"];
-				body = changed(body);
+				body = fault === "keep_half" ? halfOf(body) : changed(body);
 			}
 			answer = state.answer({ method, key, query: url.searchParams, headers, body });
 		} catch (error) {
@@ -164,7 +173,7 @@ function send(
 		if (headers["x-amz-meta-sha256"]) headers["x-amz-meta-sha256"] = "0".repeat(64);
 	}
 	if (fault === "corrupt") body = changed(body);
-	const half = body.subarray(0, Math.floor(body.length / 2));
+	const half = halfOf(body);
 	if (fault === "shorten") body = half;
 	headers["content-length"] = method === "HEAD" ? (headers["content-length"] ?? "0") : String(body.length);
 	headers.date = date.toUTCString();
@@ -177,6 +186,10 @@ function send(
 		const timer = setInterval(() => sent < half.length && outgoing.write(body.subarray(sent, ++sent)), 10);
 		outgoing.once("close", () => clearInterval(timer));
 	} else outgoing.end(body);
+}
+
+function halfOf(body: Buffer): Buffer {
+	return body.subarray(0, Math.floor(body.length / 2));
 }
 
 function changed(body: Buffer): Buffer {

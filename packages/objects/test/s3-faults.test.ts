@@ -231,7 +231,7 @@ test("bytes that change at the store are found by the next whole read", async ()
 	await expect(lengthOf(store.get("key"))).rejects.toMatchObject({ code: "corrupt" });
 });
 
-for (const fault of ["keep_other_bytes", "lie"] as const) {
+for (const fault of ["keep_other_bytes", "keep_half", "lie"] as const) {
 	test(`a put says corrupt when the store's sum is another one (${fault})`, async () => {
 		server.fail(fault, { when: ({ method }) => method === "PUT" });
 		await expect(store.put("key", body)).rejects.toMatchObject({ code: "corrupt" });
@@ -241,6 +241,14 @@ for (const fault of ["keep_other_bytes", "lie"] as const) {
 		expect(server.state.uploads.size).toBe(0);
 	});
 }
+
+test("a large put says corrupt when the store joins the first half of its parts alone", async () => {
+	const ends = ({ method, query }: { method: string; query: string }) =>
+		method === "POST" && query.includes("uploadId");
+	server.fail("keep_half", { when: ends });
+	await expect(store.put("key", randomBytes(2 * partBytes))).rejects.toMatchObject({ code: "corrupt" });
+	expect(server.state.uploads.size).toBe(0);
+});
 
 for (const fault of ["shorten", "cut"] as const) {
 	test(`a list whose page is spoilt (${fault}) is asked for again and never shorter`, async () => {

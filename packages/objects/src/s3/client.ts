@@ -26,8 +26,10 @@ export interface S3Options extends S3Credentials {
 
 /** How long the store may take, in milliseconds. */
 export interface S3Times {
-	/** Until an answer begins; a request with a body gets more, as for a slow uplink. */
+	/** Until an answer begins; a request with a body gets more, as for the slowest uplink. */
 	readonly answerTimeoutMs: number;
+	/** What an uplink must carry for a body not to count as hung. */
+	readonly leastUplinkBytesPerMs: number;
 	/** Without 64 KiB more of an answer. */
 	readonly stallTimeoutMs: number;
 	/** A failed request is sent again as long as no more than this is over since the first time. */
@@ -40,15 +42,14 @@ export interface S3Times {
 
 const usualTimes: S3Times = {
 	answerTimeoutMs: 30_000,
+	// 64 KiB a second.
+	leastUplinkBytesPerMs: 64 * 1.024,
 	stallTimeoutMs: 30_000,
 	retryBudgetMs: 60_000,
 	firstRetryMs: 200,
 	mostRetryMs: 10_000,
 	rereadAfterMs: 10_000,
 };
-
-/** Bytes per millisecond (64 KiB/s) that an uplink must carry for a body not to count as hung. */
-const slowestUplink = 64 * 1.024;
 
 export interface S3Request {
 	readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
@@ -130,7 +131,7 @@ export function createS3Client(options: S3Options): S3Client {
 			...(options.lookup ? { lookup: options.lookup } : {}),
 			...(request.signal ? { signal: request.signal } : {}),
 		});
-		const answerTimeoutMs = times.answerTimeoutMs + (request.body?.length ?? 0) / slowestUplink;
+		const answerTimeoutMs = times.answerTimeoutMs + (request.body?.length ?? 0) / times.leastUplinkBytesPerMs;
 		const timer = setTimeout(() => sent.destroy(new Error(`no answer in ${answerTimeoutMs} ms`)), answerTimeoutMs);
 		try {
 			return await new Promise<IncomingMessage>((resolve, reject) => {
