@@ -1,27 +1,11 @@
 import { afterAll, beforeAll, test } from "vitest";
-import type { Fault } from "../../support/object-server.ts";
 import { type Random, roundsTimeoutMs, runRounds } from "../support/rounds.ts";
 import { type RoundNode, startNode, storageRound, type Work } from "../support/storage-round.ts";
 import { type StorageWorld, startStorageWorld } from "../support/storage-world.ts";
+import { failStore } from "../support/store-faults.ts";
 import { twoOwnersRound } from "../support/two-owners.ts";
 
 const day = 24 * 60 * 60 * 1000;
-
-const storeFaults: readonly [Fault, ...Fault[]] = [
-	{ status: 403, code: "AccessDenied" },
-	{ status: 404, code: "NoSuchBucket" },
-	{ status: 500, code: "InternalError" },
-	{ status: 503, code: "SlowDown" },
-	"hang",
-	"stall",
-	"trickle",
-	"cut",
-	"shorten",
-	"corrupt",
-	"keep_other_bytes",
-	"lie",
-	"lose_answer",
-];
 
 let world: StorageWorld;
 let node: RoundNode;
@@ -55,15 +39,8 @@ faults("kill -9 of the agent", { short: 2, long: 60 }, ({ random, pause, killAge
 
 faults("an object store that fails", { short: 3, long: 70 }, ({ random, pause, killAgent }) =>
 	repeatedly(random, 4, async () => {
-		const methods = random.pick([
-			["PUT", "POST"],
-			["GET", "HEAD"],
-			["PUT", "POST", "GET", "HEAD", "DELETE"],
-		]);
-		const share = random.pick([1, 1, 0.5]);
-		world.server.fail(random.pick(storeFaults), {
-			when: ({ method }) => methods.includes(method) && random.chance(share),
-		});
+		// Reading alone fails nobody here: `restores.test.ts` does it.
+		failStore(world, random, ["writing", "all"]);
 		await pause(900);
 		if (random.chance(0.3)) await killAgent();
 		world.server.recover();

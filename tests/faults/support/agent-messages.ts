@@ -11,7 +11,9 @@ export interface AgentSettings {
 	templatesDirectory: string;
 	siteUrl: string;
 	nodeToken: string;
-	store: S3Options;
+	store: S3Options | { folder: string };
+	/** The file of the volumes, if it is to grow while the agent runs, and the most that it may become. */
+	growth?: { file: string; bytes: number };
 	checkpointEveryMs: number;
 	/** By how much its clock is wrong. */
 	clockAheadMs: number;
@@ -24,7 +26,10 @@ export interface AgentCalls {
 	openDocument(argument: { projectId: string; client: number; path: string }): void;
 	frame(argument: { projectId: string; client: number; bytes: Uint8Array }): void;
 	leave(argument: { projectId: string; client: number }): void;
-	save(argument: { projectId: string; name: string }): void;
+	/** @returns the version's id. */
+	save(argument: { projectId: string; name: string }): string;
+	/** Puts a version's files in place of all that the project has. @returns the version that undoes it. */
+	restoreVersion(argument: { projectId: string; versionId: string }): string;
 	/** All is durable and recorded by the site. */
 	settle(argument: { projectId: string }): void;
 	forget(argument: { projectId: string }): void;

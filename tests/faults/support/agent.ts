@@ -5,14 +5,17 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { openS3Store } from "@repldock/objects";
+import { openFolderStore, openS3Store } from "@repldock/objects";
 import type { DesiredPlacement } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
 import { createCheckpoints } from "../../../apps/node/src/checkpoints/checkpoints.ts";
+import { createWanted } from "../../../apps/node/src/checkpoints/wanted.ts";
 import { type ControlClient, connectControl } from "../../../apps/node/src/control/client.ts";
 import { createManifestQuestions } from "../../../apps/node/src/control/manifests.ts";
 import { openProjectFiles } from "../../../apps/node/src/host/files/project-files.ts";
+import { settleStagings } from "../../../apps/node/src/host/files/staging-moves.ts";
 import { createSnapshots } from "../../../apps/node/src/host/snapshots.ts";
+import { createVolumeGrowth } from "../../../apps/node/src/host/volume-growth.ts";
 import { createVolumes } from "../../../apps/node/src/host/volumes.ts";
 import { readMachineId } from "../../../apps/node/src/machine-id.ts";
 import { createDirectoryWatcher } from "../../../apps/node/src/workspace/directory-watcher.ts";
@@ -20,6 +23,7 @@ import type { DocumentClient } from "../../../apps/node/src/workspace/documents/
 import { holdsUnsavedEdits } from "../../../apps/node/src/workspace/documents/recovery.ts";
 import { createDocumentStore, type DocumentStore } from "../../../apps/node/src/workspace/documents/store.ts";
 import type { AgentCalls, AgentSettings, FromAgent, ToAgent } from "./agent-messages.ts";
+import { startAgentVersions } from "./agent-versions.ts";
 
 const settings = JSON.parse(process.argv[2] ?? "") as AgentSettings;
 const log = createLog(settings.name, process.env.REPLDOCK_TEST_LOG ?? "silent");
@@ -39,7 +43,7 @@ let control: ControlClient | undefined;
 const stores = new Map<string, DocumentStore>();
 const clients = new Map<number, DocumentClient>();
 
-const store = openS3Store(settings.store);
+const store = "folder" in settings.store ? await openFolderStore(settings.store.folder) : openS3Store(settings.store);
 const volumes = createVolumes({ mountPoint: settings.mountPoint, owner });
 await volumes.reclaim();
 const documentsDirectory = join(settings.directory, "documents");
@@ -66,7 +70,19 @@ const checkpoints = await createCheckpoints({
 	retry: { firstMs: 20, mostMs: 100 },
 });
 await checkpoints.recover();
+const versions = await startAgentVersions({
+	store,
+	mountPoint: settings.mountPoint,
+	volumes,
+	owner,
+	checkpoints,
+	manifest: manifests.manifest,
+	documents: documentsOf,
+	quota: (projectId) => placements.get(projectId)?.limits.diskBytes ?? 0,
+	log,
+});
 for (const projectId of await volumes.list()) {
+	await settleStagings(volumes.path(projectId));
 	if (await holdsUnsavedEdits(join(documentsDirectory, projectId))) await documentsOf(projectId).recover();
 }
 
@@ -122,7 +138,14 @@ const calls: { [Name in keyof AgentCalls]: (argument: Parameters<AgentCalls[Name
 	openDocument: ({ projectId, client, path }) => documentsOf(projectId).open(clientOf(client), path),
 	frame: async ({ projectId, client, bytes }) => documentsOf(projectId).receive(clientOf(client), bytes),
 	leave: async ({ projectId, client }) => documentsOf(projectId).leave(clientOf(client)),
-	save: ({ projectId, name }) => checkpoints.save(projectId, "named", name),
+	async save({ projectId, name }) {
+		const { generation, sequence } = await checkpoints.save(projectId, "named", name);
+		return `${generation}.${sequence}`;
+	},
+	async restoreVersion({ projectId, versionId }) {
+		await placed(projectId);
+		return (await versions.restore(projectId, versionId, { id: "owner", mayEdit: true })).undo.id;
+	},
 	async settle({ projectId }) {
 		await checkpoints.save(projectId, "named", "settled");
 		for (;;) {
@@ -138,6 +161,7 @@ const calls: { [Name in keyof AgentCalls]: (argument: Parameters<AgentCalls[Name
 		placements.delete(projectId);
 		await volumes.remove(projectId);
 		await checkpoints.forget(projectId);
+		await versions.forget(projectId);
 	},
 	async setClock({ aheadMs }) {
 		clockAheadMs = aheadMs;
@@ -147,15 +171,18 @@ const calls: { [Name in keyof AgentCalls]: (argument: Parameters<AgentCalls[Name
 	},
 };
 
+const isAnswer = (result: unknown) => typeof result === "boolean" || typeof result === "string";
+
 process.on("message", ({ call, name, argument }: ToAgent) => {
 	(calls[name] as (argument: unknown) => Promise<unknown>)(argument).then(
-		(result) => tell({ type: "reply", call, ...(typeof result === "boolean" ? { result } : {}) }),
+		(result) => tell({ type: "reply", call, ...(isAnswer(result) ? { result } : {}) }),
 		(error: unknown) => tell({ type: "reply", call, problem: error instanceof Error ? error.message : String(error) }),
 	);
 });
 // The test is gone: nothing of it may stay.
 process.on("disconnect", () => process.exit(1));
 
+const storeWanted = createWanted({ checkpoints, tell: (message) => control?.tell(message), log });
 control = connectControl({
 	...site,
 	name: settings.name,
@@ -172,7 +199,10 @@ control = connectControl({
 		tell({ type: "ready", nodeId });
 	},
 	onDesired(desired) {
-		if (listens) placements = new Map(desired.map((placement) => [placement.projectId, placement]));
+		if (!listens) return;
+		placements = new Map(desired.map((placement) => [placement.projectId, placement]));
+		checkpoints.refer(desired);
+		storeWanted(desired);
 	},
 	onRoutes: () => undefined,
 	onTrafficKept: () => undefined,
@@ -182,3 +212,15 @@ control = connectControl({
 });
 
 setInterval(() => void round(), settings.checkpointEveryMs);
+if (settings.growth) {
+	const { file, bytes } = settings.growth;
+	const megabyte = 1024 * 1024;
+	const growth = createVolumeGrowth({
+		store: { kind: "image", file, bytes },
+		mountPoint: settings.mountPoint,
+		log,
+		sizes: { headroom: 100 * megabyte, step: 48 * megabyte, reserve: 16 * megabyte },
+	});
+	const look = () => void growth.look().catch((error: unknown) => log.error({ err: error }, "no growth"));
+	setInterval(look, settings.checkpointEveryMs);
+}

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ObjectStoreError } from "@repldock/objects";
-import type { Checkpoint } from "@repldock/protocol";
+import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
+import { type Checkpoint, type CheckpointId, isReference } from "@repldock/protocol";
 import { createLog, runCommand } from "@repldock/service";
 import { expect } from "vitest";
 import { collectGarbage } from "../../../apps/node/src/checkpoints/garbage.ts";
@@ -14,12 +14,17 @@ const log = createLog("test", "silent");
 const century = 100 * 365 * 24 * 60 * 60 * 1000;
 const megabyte = 1024 * 1024;
 
+/** An object store, and a place of the test's own to restore into. */
+export type Restorable = Pick<StorageWorld, "store" | "scratch">;
+
 /** Restores a chain into a fresh volume, hands its path over, and removes it. */
 export async function withRestored<T>(
-	world: StorageWorld,
-	chain: readonly Checkpoint[],
+	world: Restorable,
+	named: readonly Checkpoint[],
 	look: (path: string) => Promise<T>,
 ): Promise<T> {
+	// A fork that nobody opened is what its reference builds on.
+	const chain = named.filter((checkpoint) => !isReference(checkpoint));
 	const last = chain.at(-1);
 	if (!last) throw new Error("there is nothing to restore");
 	const { projectId } = last;
@@ -34,8 +39,10 @@ export async function withRestored<T>(
 		return await look(volumes.path(projectId));
 	} finally {
 		await volumes.remove(projectId);
-		const left = (await snapshots.survey()).snapshots.get(projectId)?.keys() ?? [];
-		await snapshots.remove([...left].map((name) => ({ projectId, name })));
+		const { snapshots: left } = await snapshots.survey();
+		// Those of a fork are its origin's, too.
+		const names = [...left].flatMap(([of, named]) => [...named.keys()].map((name) => ({ projectId: of, name })));
+		await snapshots.remove(names);
 	}
 }
 
@@ -66,7 +73,7 @@ export async function expectSaved(path: string, typists: readonly Typist[]): Pro
  * What a page was told to be durable is in the object store: as if the node and the database were lost in this moment,
  * only the objects are looked at.
  */
-export async function expectDurable(world: StorageWorld, projectId: string, typists: readonly Typist[]): Promise<void> {
+export async function expectDurable(world: Restorable, projectId: string, typists: readonly Typist[]): Promise<void> {
 	const durable = typists.map((typist) => typist.durable());
 	if (durable.every((keystrokes) => keystrokes.length === 0)) return;
 	const restored = await restoreNewest(world, projectId, (path) =>
@@ -78,26 +85,22 @@ export async function expectDurable(world: StorageWorld, projectId: string, typi
 }
 
 /** Restores the newest checkpoint whose chain is whole, found in the objects' own indices. */
-async function restoreNewest<T>(
-	world: StorageWorld,
-	projectId: string,
-	look: (path: string) => Promise<T>,
-): Promise<T> {
-	const found: Checkpoint[] = [];
-	for (const prefix of ["packs/", `projects/${projectId}/`]) {
+async function restoreNewest<T>(world: Restorable, projectId: string, look: (path: string) => Promise<T>): Promise<T> {
+	const stored = new Map<string, Checkpoint>();
+	for (const prefix of ["packs/", "projects/"]) {
 		for await (const { key, bytes } of world.store.list(prefix)) {
 			// What the store kept wrongly was never acknowledged; its index may make no sense.
-			const entries = await readPack(world.store, key, bytes).catch(() => []);
-			found.push(...entries.filter((entry) => entry.projectId === projectId));
+			for (const entry of await readPack(world.store, key, bytes).catch(() => [])) stored.set(textOf(entry), entry);
 		}
 	}
+	const found = [...stored.values()].filter((entry) => entry.projectId === projectId);
 	found.sort((one, other) => other.generation - one.generation || other.sequence - one.sequence);
 	let lastError: unknown = new Error("the object store has no checkpoint of it");
 	for (const newest of found) {
 		const chain = [newest];
 		for (let parent = newest.parent; parent; parent = chain[0]?.parent ?? null) {
-			const { generation, sequence } = parent;
-			const next = found.find((one) => one.generation === generation && one.sequence === sequence);
+			// A fork's first one builds on its origin's.
+			const next = stored.get(textOf(parent));
 			if (!next || chain.length > 100) break;
 			chain.unshift(next);
 		}
@@ -112,6 +115,8 @@ async function restoreNewest<T>(
 	}
 	throw lastError;
 }
+
+const textOf = ({ projectId, generation, sequence }: CheckpointId) => `${projectId}/${generation}.${sequence}`;
 
 /** Each version that people can see restores, with its sums. */
 export async function expectVersionsWhole(world: StorageWorld, projectId: string, atMost: number): Promise<void> {
@@ -151,6 +156,34 @@ export async function expectNoLeaks(world: StorageWorld): Promise<void> {
 	});
 	const rows = await world.site.query("SELECT DISTINCT object_key FROM checkpoints");
 	const named = rows.map(({ object_key }) => String(object_key)).sort();
-	expect([...world.server.state.objects.keys()].sort()).toEqual(named);
-	expect(world.server.state.uploads.size).toBe(0);
+	expect(await keysIn(world.store)).toEqual(named);
+	expect(await world.unfinished()).toEqual([]);
+}
+
+async function keysIn(store: ObjectStore): Promise<string[]> {
+	const keys: string[] = [];
+	for await (const { key } of store.list("")) keys.push(key);
+	return keys.sort();
+}
+
+/** A large file of the project was stored in parts, so that faults met those. */
+export function expectInParts(world: StorageWorld, projectId: string): void {
+	const parts = world.server.requests.filter(
+		({ key, query }) => key.startsWith(`projects/${projectId}/`) && query.includes("partNumber="),
+	);
+	expect(parts.length).toBeGreaterThan(1);
+}
+
+/** Every name of a tree with its kind and mode, and the sum of every file's bytes. */
+export function describeFiles(path: string): Promise<string> {
+	const list = "find . -printf '%y %m %P %l\\n' | sort; find . -type f -print0 | sort -z | xargs -0r sha256sum";
+	return runCommand("sh", ["-c", list], { directory: path });
+}
+
+/** What killed agents and failed attempts left half-way is gone: the node has what the next checkpoint builds on. */
+export async function expectNoRemains(mountPoint: string, projectId: string): Promise<void> {
+	const namesIn = async (place: string) => (await readdir(join(mountPoint, place)).catch(() => [])).sort();
+	await expect.poll(async () => (await namesIn(join(".checkpoints", projectId))).length).toBeLessThanOrEqual(2);
+	const own = (await namesIn("")).filter((name) => name.includes(projectId));
+	expect(own).toEqual([projectId]);
 }

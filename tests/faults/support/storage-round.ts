@@ -1,10 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { AgentProcess } from "./agent-process.ts";
-import { expectDurable, expectNoLeaks, expectSameFiles, expectSaved, expectVersionsWhole } from "./checks.ts";
-import { createFileWriter, type FileWriter } from "./programs.ts";
+import {
+	expectDurable,
+	expectInParts,
+	expectNoLeaks,
+	expectSameFiles,
+	expectSaved,
+	expectVersionsWhole,
+} from "./checks.ts";
+import type { NodeDisk } from "./node-disk.ts";
 import type { Random } from "./rounds.ts";
-import type { NodeDisk, StorageWorld } from "./storage-world.ts";
-import { createTypist, type Typist } from "./typist.ts";
+import type { StorageWorld } from "./storage-world.ts";
+import { createWorkers, type Workers } from "./workers.ts";
 
 /** A node: its disk, and the agent that runs on it now. */
 export interface RoundNode {
@@ -12,26 +19,48 @@ export interface RoundNode {
 	agent: AgentProcess;
 }
 
-/** People and programs at work in one project. */
+/** What a fault may do while people and programs are at work in one project. */
 export interface Work {
 	readonly world: StorageWorld;
 	readonly node: RoundNode;
 	readonly projectId: string;
-	readonly volume: string;
-	readonly typists: readonly Typist[];
-	readonly writer: FileWriter;
 	readonly random: Random;
-	/** kill -9 of the agent; what must hold in that very moment is checked, and a new one goes on. */
-	killAgent(change?: Parameters<NodeDisk["start"]>[0]): Promise<void>;
+	/**
+	 * kill -9 of the agent; what must hold in that very moment is checked, and a new one goes on.
+	 * @param meanwhile done while no agent runs.
+	 */
+	killAgent(change?: Parameters<NodeDisk["start"]>[0], meanwhile?: () => Promise<void>): Promise<void>;
 	/** Waits a random time. */
 	pause(mostMs: number): Promise<void>;
 }
 
-const versionsRestored = 4;
+export const versionsRestored = 4;
 
 export async function startNode(world: StorageWorld, name: string): Promise<RoundNode> {
 	const disk = await world.disk(name);
 	return { disk, agent: await disk.start() };
+}
+
+/** kill -9, and another agent on the same disk; at times one that dies before it gets far comes in between. */
+export async function replaceAgent(node: RoundNode, random: Random, change: Parameters<NodeDisk["start"]>[0] = {}) {
+	await node.agent.kill();
+	if (random.chance(0.3)) {
+		const giveUp = AbortSignal.timeout(random.int(100, 900));
+		const next = await node.disk.start(change, giveUp).catch(() => null);
+		await next?.kill();
+	}
+	node.agent = await node.disk.start(change);
+}
+
+/** All that must hold of a project whose node has made everything durable. */
+export async function expectPromises(world: StorageWorld, projectId: string, volume: string, workers: Workers) {
+	await expectSaved(volume, workers.typists);
+	await expectDurable(world, projectId, workers.typists);
+	await workers.writer.expectKept();
+	if (workers.writer.isLarge && world.storesInParts) expectInParts(world, projectId);
+	await expectSameFiles(world, projectId, volume);
+	await expectVersionsWhole(world, projectId, versionsRestored);
+	await expectNoLeaks(world);
 }
 
 /**
@@ -47,54 +76,37 @@ export async function storageRound(
 	const projectId = await world.makeProject(node.agent.nodeId);
 	await node.agent.call("ensureVolume", { projectId });
 	const volume = node.disk.volumePath(projectId);
-	const typists = [createTypist("notes.txt"), ...(random.chance(0.4) ? [createTypist("main.py")] : [])];
-	const writer = createFileWriter(volume);
-	const connect = () => Promise.all(typists.map((typist) => typist.connect(node.agent.connection(projectId))));
-	await connect();
+	const workers = createWorkers(projectId, volume, random);
+	const { typists, writer } = workers;
+	await workers.connect(node.agent);
 
-	async function killAgent(change: Parameters<NodeDisk["start"]>[0] = {}) {
+	async function killAgent(change: Parameters<NodeDisk["start"]>[0] = {}, meanwhile = async () => {}) {
 		await node.agent.kill();
-		for (const typist of typists) typist.lose();
+		workers.lose();
 		await expectSaved(volume, typists);
 		await writer.expectKept();
 		world.server.recover();
 		await expectDurable(world, projectId, typists);
-		if (random.chance(0.3)) {
-			// The next one dies before it gets far.
-			const giveUp = AbortSignal.timeout(random.int(100, 900));
-			const next = await node.disk.start(change, giveUp).catch(() => null);
-			await next?.kill();
-		}
-		node.agent = await node.disk.start(change);
+		await meanwhile();
+		await replaceAgent(node, random, change);
 		await node.agent.call("ensureVolume", { projectId });
-		await connect();
+		await workers.connect(node.agent);
 	}
 
-	const stop = new AbortController();
-	const working = [...typists.map((typist) => typist.type(random, stop.signal)), writer.write(random, stop.signal)];
 	const pause = (mostMs: number) => delay(random.int(0, mostMs));
-	try {
+	await workers.workDuring(async () => {
 		await pause(600);
-		await fault({ world, node, projectId, volume, typists, writer, random, killAgent, pause });
+		await fault({ world, node, projectId, random, killAgent, pause });
 		await pause(300);
-	} finally {
-		stop.abort();
-		await Promise.allSettled(working);
-	}
-	await Promise.all(working);
+	});
 	world.server.recover();
 	await expectDurable(world, projectId, typists);
 
-	for (const typist of typists) await typist.untilSaved();
+	await workers.untilSaved();
 	await node.agent.call("settle", { projectId });
-	await expectSaved(volume, typists);
-	await expectDurable(world, projectId, typists);
-	await writer.expectKept();
-	await expectSameFiles(world, projectId, volume);
-	await expectVersionsWhole(world, projectId, versionsRestored);
-	await expectNoLeaks(world);
+	await expectPromises(world, projectId, volume, workers);
 
-	for (const typist of typists) typist.lose();
+	workers.lose();
 	await world.removeProject(projectId);
 	await node.agent.call("forget", { projectId });
 }

@@ -1,30 +1,25 @@
 import { randomUUID } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ObjectStore, openS3Store, type S3Options } from "@repldock/objects";
+import { type ObjectStore, openFolderStore, openS3Store, type S3Options } from "@repldock/objects";
 import type { Checkpoint } from "@repldock/protocol";
-import { createCleanupStack, createLog, runCommand } from "@repldock/service";
-import { createSnapshots } from "../../../apps/node/src/host/snapshots.ts";
-import { mountVolumes, unmountVolumes, type VolumeStore } from "../../../apps/node/src/host/volume-mount.ts";
-import { createVolumes } from "../../../apps/node/src/host/volumes.ts";
+import { type CleanupStack, createCleanupStack, createLog, runCommand } from "@repldock/service";
 import { findLeftovers } from "../../../apps/node/test/host/machine.ts";
 import { createWorld, type Instance, type World } from "../../../apps/site/test/support/site.ts";
 import { type ObjectServer, startObjectServer } from "../../support/object-server.ts";
-import type { AgentSettings } from "./agent-messages.ts";
-import { type AgentProcess, startAgent } from "./agent-process.ts";
+import { createNodeDisk, mountDisk, mountScratch, type NodeDisk } from "./node-disk.ts";
 
 const megabyte = 1024 * 1024;
 
-/** A node's disk: it outlives the agents that are killed on it. */
-export interface NodeDisk {
-	readonly name: string;
-	readonly mountPoint: string;
-	/** What the agent keeps beside the volumes. */
-	readonly directory: string;
-	volumePath(projectId: string): string;
-	/** @param kill ends it by kill -9, however far it has come. */
-	start(change?: Partial<AgentSettings>, kill?: AbortSignal): Promise<AgentProcess>;
+/**
+ * Volumes of this many bytes, which may grow to as many, in a file on a disk of this many; all that the agent keeps and the
+ * objects are on the same one, as they are by default.
+ */
+export interface SmallMachine {
+	readonly diskBytes: number;
+	readonly volumesBytes: number;
+	readonly mostVolumesBytes: number;
 }
 
 /** A site on a real PostgreSQL, an object store that fails on command, and disks for agents. */
@@ -32,17 +27,23 @@ export interface StorageWorld {
 	readonly server: ObjectServer;
 	/** The store as one without a fault in between sees it, once `server.recover()` was called. */
 	readonly store: ObjectStore;
+	/** Whether large objects are stored in parts. */
+	readonly storesInParts: boolean;
+	/** Names of what was begun to be stored and is not whole. */
+	unfinished(): Promise<string[]>;
 	readonly site: World;
 	instance(): Instance;
 	/** Ends the site and starts it anew at the same address. */
 	restartSite(): Promise<void>;
 	disk(name: string): Promise<NodeDisk>;
 	/** A volume store of the test's own, to restore into. */
-	readonly scratch: { volumes: ReturnType<typeof createVolumes>; snapshots: ReturnType<typeof createSnapshots> };
+	readonly scratch: Awaited<ReturnType<typeof mountScratch>>;
 	/** Makes a project and places it on a node. */
 	makeProject(nodeId: string): Promise<string>;
 	/** Takes a project to another node, as the site does when it believes the first one lost. */
 	move(projectId: string, nodeId: string): Promise<void>;
+	/** Forks a version of a project. @returns the fork's id. */
+	fork(projectId: string, versionId: string): Promise<string>;
 	removeProject(projectId: string): Promise<void>;
 	/** Every version that the site has recorded, the newest first. */
 	versions(projectId: string): Promise<{ generation: number; sequence: number; recovered: boolean }[]>;
@@ -51,26 +52,25 @@ export interface StorageWorld {
 	release(): Promise<void>;
 }
 
-export async function startStorageWorld(): Promise<StorageWorld> {
+/** @param small where there is one small machine, whose objects are in a folder; else a store that fails on command. */
+export async function startStorageWorld(small?: SmallMachine): Promise<StorageWorld> {
 	const log = createLog("test", "error");
 	const cleanup = createCleanupStack(log);
 	try {
-		return await start(cleanup);
+		return await start(cleanup, small);
 	} catch (error) {
 		await cleanup.run();
 		throw error;
 	}
 }
 
-async function start(cleanup: ReturnType<typeof createCleanupStack>): Promise<StorageWorld> {
+async function start(cleanup: CleanupStack, small: SmallMachine | undefined): Promise<StorageWorld> {
 	const directory = await mkdtemp(join(tmpdir(), "repldock-faults-"));
 	await chmod(directory, 0o711);
 	cleanup.push("directory", () => rm(directory, { recursive: true, force: true }));
 	// Rounds wait for commits of file systems all the time: in memory they are many times as fast.
-	const inMemory = join(directory, "disks");
-	await mkdir(inMemory);
-	await runCommand("mount", ["-t", "tmpfs", "-o", "size=2G,mode=711", "repldock-faults", inMemory]);
-	cleanup.push("disks", async () => void (await runCommand("umount", [inMemory])));
+	const inMemory = await mountMemory(join(directory, "disks"), 2 * 1024 * megabyte, cleanup);
+	const machine = small ? await mountMemory(join(directory, "machine"), small.diskBytes, cleanup) : inMemory;
 	const template = join(directory, "templates/python");
 	await mkdir(template, { recursive: true });
 	for (const name of ["main.py", "notes.txt"]) await writeFile(join(template, name), "");
@@ -82,26 +82,31 @@ async function start(cleanup: ReturnType<typeof createCleanupStack>): Promise<St
 		endpoint: server.url,
 		bucket: server.bucket,
 		style: "path",
-		times: { answerTimeoutMs: 600, stallTimeoutMs: 600, retryBudgetMs: 900, firstRetryMs: 5, mostRetryMs: 50 },
+		times: {
+			answerTimeoutMs: 600,
+			// A part that hangs is given up after 5 s.
+			leastUplinkBytesPerMs: 2 * 1024,
+			stallTimeoutMs: 600,
+			retryBudgetMs: 900,
+			firstRetryMs: 5,
+			mostRetryMs: 50,
+		},
 	};
+	const folder = join(machine, "objects");
+	const store = small ? await openFolderStore(folder) : openS3Store({ ...storeOptions, times: {} });
 
-	const site = await createWorld({ REPLDOCK_JANITOR_INTERVAL: "100ms" });
+	const site = await createWorld({
+		REPLDOCK_JANITOR_INTERVAL: "100ms",
+		REPLDOCK_FORK_PATIENCE: "500ms",
+		// Looking at a version leaves a quota free, and the disks are small.
+		REPLDOCK_PROJECT_DISK: "200M",
+	});
 	cleanup.push("site", () => site.stop());
 	let instance = await site.startInstance();
 	const owner = await instance.signedUp("Owner");
 	const nodeToken = (await readFile(join(site.secretsDirectory, "node-token"), "utf8")).trim();
 
-	async function mounted(name: string): Promise<string> {
-		const mountPoint = join(inMemory, name, "volumes");
-		const place: VolumeStore = { kind: "image", file: join(inMemory, `${name}.img`), bytes: 512 * megabyte };
-		await mkdir(join(inMemory, name));
-		await mountVolumes(place, mountPoint);
-		cleanup.push(name, () => unmountVolumes(place, mountPoint));
-		return mountPoint;
-	}
-
-	const scratchMount = await mounted("scratch");
-	const volumes = createVolumes({ mountPoint: scratchMount, owner: { uid: 300_000, gid: 300_000 } });
+	const scratch = await mountScratch(join(inMemory, "scratch"), cleanup);
 
 	async function ask<T>(path: string, question: object): Promise<T> {
 		const answer = await fetch(instance.url + path, {
@@ -124,7 +129,9 @@ async function start(cleanup: ReturnType<typeof createCleanupStack>): Promise<St
 
 	const world: StorageWorld = {
 		server,
-		store: openS3Store({ ...storeOptions, times: {} }),
+		store,
+		storesInParts: small === undefined,
+		unfinished: async () => (small ? readdir(join(folder, ".incoming")) : [...server.state.uploads.keys()]),
 		site,
 		instance: () => instance,
 		async restartSite() {
@@ -133,38 +140,25 @@ async function start(cleanup: ReturnType<typeof createCleanupStack>): Promise<St
 			instance = await site.startInstance({ REPLDOCK_SITE_PORT: String(listensOn) });
 		},
 		async disk(name) {
-			const mountPoint = await mounted(name);
-			const own = join(inMemory, name, "agent");
-			await mkdir(own, { recursive: true });
-			const running = new Set<AgentProcess>();
-			cleanup.push(`${name}'s agents`, async () => {
-				for (const agent of running) await agent.kill();
-			});
-			return {
+			const place = join(machine, name);
+			const { file, mountPoint } = await mountDisk(place, small?.volumesBytes ?? 512 * megabyte, cleanup);
+			return createNodeDisk({
 				name,
+				place,
 				mountPoint,
-				directory: own,
-				volumePath: (projectId) => join(mountPoint, projectId),
-				async start(change = {}, kill) {
-					const settings: AgentSettings = {
-						name,
-						mountPoint,
-						directory: own,
-						templatesDirectory: join(directory, "templates"),
-						siteUrl: instance.url,
-						nodeToken,
-						store: storeOptions,
-						checkpointEveryMs: 150,
-						clockAheadMs: 0,
-						...change,
-					};
-					const agent = await startAgent(settings, kill);
-					running.add(agent);
-					return { ...agent, kill: () => agent.kill().finally(() => running.delete(agent)) };
-				},
-			};
+				cleanup,
+				settings: () => ({
+					templatesDirectory: join(directory, "templates"),
+					siteUrl: instance.url,
+					nodeToken,
+					store: small ? { folder } : storeOptions,
+					...(small ? { growth: { file, bytes: small.mostVolumesBytes } } : {}),
+					checkpointEveryMs: 150,
+					clockAheadMs: 0,
+				}),
+			});
 		},
-		scratch: { volumes, snapshots: createSnapshots(scratchMount) },
+		scratch,
 		async makeProject(nodeId) {
 			const { status, body } = await owner.post("/api/v1/projects", { template: "python", name: randomUUID() });
 			if (status !== 201) throw new Error(`no project: ${status} ${JSON.stringify(body)}`);
@@ -173,6 +167,11 @@ async function start(cleanup: ReturnType<typeof createCleanupStack>): Promise<St
 			return id;
 		},
 		move: (projectId, nodeId) => place(projectId, nodeId, 1),
+		async fork(projectId, version) {
+			const { status, body } = await owner.post(`/api/v1/projects/${projectId}/fork`, { version });
+			if (status !== 201) throw new Error(`no fork: ${status} ${JSON.stringify(body)}`);
+			return (body as { id: string }).id;
+		},
 		async removeProject(projectId) {
 			await site.query("DELETE FROM projects WHERE id = $1", [projectId]);
 		},
@@ -202,4 +201,11 @@ async function start(cleanup: ReturnType<typeof createCleanupStack>): Promise<St
 		},
 	};
 	return world;
+}
+
+async function mountMemory(place: string, bytes: number, cleanup: CleanupStack): Promise<string> {
+	await mkdir(place);
+	await runCommand("mount", ["-t", "tmpfs", "-o", `size=${bytes},mode=711`, "repldock-faults", place]);
+	cleanup.push(place, async () => void (await runCommand("umount", [place])));
+	return place;
 }
