@@ -6,15 +6,13 @@ import { type Project, type ProjectForked, UnnamedObjectsAnswer, unnamedObjectsP
 import { createLog, runCommand } from "@repldock/service";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { collectGarbage } from "../../apps/node/src/checkpoints/garbage.ts";
-import { repldock } from "../support/instance.ts";
+import { queryInstance, repldock } from "../support/instance.ts";
 import { eventually } from "../support/wait.ts";
 import { WorkspaceClient } from "../support/workspace-client.ts";
 import { site } from "../support/world.ts";
 
 async function query(sql: string): Promise<string> {
-	const psql = ["psql", "-h", join(inject("instance").data, "run/postgres"), "-d", "repldock", "-AtXqc", sql];
-	const asOwner = ["--reuid=postgres", "--regid=postgres", "--clear-groups"];
-	return (await runCommand("setpriv", [...asOwner, ...psql], { directory: "/" })).trim();
+	return (await queryInstance(inject("instance").data, sql)).join("\n");
 }
 
 async function durable(workspace: WorkspaceClient): Promise<void> {

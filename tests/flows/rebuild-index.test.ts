@@ -1,9 +1,14 @@
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Project } from "@repldock/protocol";
-import { runCommand } from "@repldock/service";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { repldock, startTestInstance, stopTestInstance, type TestInstance } from "../support/instance.ts";
+import {
+	queryInstance,
+	repldock,
+	startTestInstance,
+	stopTestInstance,
+	type TestInstance,
+} from "../support/instance.ts";
 import { SiteClient } from "../support/site-client.ts";
 import { eventually } from "../support/wait.ts";
 import { WorkspaceClient } from "../support/workspace-client.ts";
@@ -56,16 +61,7 @@ async function makeProject(site: SiteClient, name: string) {
 
 /** A fork that its node does not copy, since it seems full: nothing is made of it before somebody opens it. */
 async function forkUnopened(site: SiteClient, originId: string): Promise<Project> {
-	const psql = [
-		"psql",
-		"-h",
-		join(instance.data, "run/postgres"),
-		"-d",
-		"repldock",
-		"-qc",
-		"UPDATE nodes SET slots = 1",
-	];
-	await runCommand("setpriv", ["--reuid=postgres", "--regid=postgres", "--clear-groups", ...psql], { directory: "/" });
+	await queryInstance(instance.data, "UPDATE nodes SET slots = 1");
 	return site.call<Project>("POST", `/projects/${originId}/fork`, { name: "Never opened" });
 }
 

@@ -3,6 +3,7 @@ import { chmod, cp, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { runCommand } from "@repldock/service";
 
 const launcher = fileURLToPath(new URL("../../repldock", import.meta.url));
 
@@ -72,6 +73,15 @@ export async function stopTestInstance(instance: TestInstance): Promise<void> {
 	const keptLogs = process.env.REPLDOCK_TEST_LOGS;
 	if (keptLogs) await cp(join(instance.data, "logs"), keptLogs, { recursive: true });
 	await rm(instance.data, { recursive: true, force: true });
+}
+
+/** Asks the instance's own database. @returns the first column of each row. */
+export async function queryInstance(data: string, sql: string): Promise<string[]> {
+	const psql = ["psql", "--no-psqlrc", "-qAt", "-h", join(data, "run/postgres"), "-d", "repldock", "-c", sql];
+	const asOwner = ["--reuid=postgres", "--regid=postgres", "--clear-groups"];
+	// It may not enter the directory that this process is in.
+	const output = await runCommand("setpriv", [...asOwner, ...psql], { directory: "/" });
+	return output.split("\n").filter((line) => line !== "");
 }
 
 /** The end of a program's log, for the message of a failed test. */

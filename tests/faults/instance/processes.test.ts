@@ -1,12 +1,13 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { runCommand } from "@repldock/service";
-import { expect, inject, test } from "vitest";
+import { expect, inject, onTestFinished, test } from "vitest";
 import { repldock } from "../../support/instance.ts";
 import { eventually } from "../../support/wait.ts";
 import { WorkspaceClient } from "../../support/workspace-client.ts";
 import { openProject, site } from "../../support/world.ts";
-import { expectKeystrokes } from "../support/checks.ts";
+import { expectDurable, expectKeystrokes } from "../support/checks.ts";
+import { openInstanceObjects } from "../support/instance-objects.ts";
 import { type Random, roundsTimeoutMs, runRounds } from "../support/rounds.ts";
 import { openConnection } from "../support/socket-connection.ts";
 import { createTypist } from "../support/typist.ts";
@@ -22,7 +23,14 @@ while True:
     print("number", n, flush=True)
 `;
 
-const victims = ["agent", "engine", "containerd", "edge", "postgres", "site"] as const;
+const victims = ["agent", "engine", "containerd", "edge", "postgres", "site", "holder"];
+
+/** All of them in a random order, two or three to be killed at once. */
+function inGroups(random: Random): string[][] {
+	const left = [...victims];
+	const next = () => left.splice(random.int(0, left.length - 1), 1)[0] as string;
+	return [3, 2, 2].map((count) => Array.from({ length: count }, next));
+}
 
 interface Service {
 	name: string;
@@ -36,9 +44,10 @@ async function services(): Promise<Service[]> {
 }
 
 async function kill(name: string) {
-	const pid = (await services()).find((service) => service.name === name)?.pid;
+	const pidOf = async () => (await services()).find((service) => service.name === name)?.pid;
+	const pid = await eventually(`${name}, to be killed`, pidOf);
 	try {
-		if (pid) process.kill(pid, "SIGKILL");
+		process.kill(pid, "SIGKILL");
 	} catch (error) {
 		// Killed a moment ago, and nobody has noticed yet.
 		if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
@@ -46,7 +55,7 @@ async function kill(name: string) {
 }
 
 test(
-	"kill -9 of any program of a running instance: what was saved, fsynced or durable is there, and all of it comes back",
+	"kill -9 of every program of a running instance: what was saved, fsynced or durable is there, and all of it comes back",
 	async () => {
 		const { project, workspace } = await openProject("python");
 		await workspace.write("notes.txt", "");
@@ -70,13 +79,16 @@ test(
 			if (!console.state?.running) await eventually("a new run", () => workspace.run().catch(() => null), 60_000);
 		}
 
-		async function round(random: Random) {
+		const objects = await openInstanceObjects(inject("instance").data);
+		onTestFinished(() => objects.release());
+
+		async function killAll(names: readonly string[], random: Random) {
 			const stop = new AbortController();
 			const typing = typist.type(random, stop.signal);
 			const numbersBefore = written();
 			try {
 				await eventually("more numbers", () => written() > numbersBefore + random.int(1, 40));
-				for (let times = random.int(1, 2); times > 0; times -= 1) await kill(random.pick(victims));
+				for (const name of names) await kill(name);
 				const fsynced = written();
 				const saved = typist.saved();
 				await eventually(
@@ -97,9 +109,13 @@ test(
 			}
 			await typist.untilSaved();
 			expectKeystrokes(await workspace.read("notes.txt"), typist.all(), "typed, but not in the file");
+			await expectDurable(objects, project.id, [typist]);
+			await objects.expectNoLeaks();
 		}
 
-		await runRounds("kill -9 of any program of an instance", { short: 1, long: 25 }, round);
+		await runRounds("kill -9 of every program of an instance", { short: 1, long: 12 }, async (random) => {
+			for (const names of inGroups(random)) await killAll(names, random);
+		});
 
 		const finishedAtMs = Date.now();
 		await workspace.stop();
@@ -107,6 +123,8 @@ test(
 			const { upTo } = (await workspace.currentState()).durability;
 			return upTo !== null && Date.parse(upTo) > finishedAtMs;
 		});
+		await expectDurable(objects, project.id, [typist]);
+		await objects.expectNoLeaks();
 		const [notes, numbers] = await Promise.all([workspace.read("notes.txt"), workspace.read("numbers.txt")]);
 		console.close();
 		typist.lose();
