@@ -48,6 +48,11 @@ export interface Snapshots {
 	 */
 	send(snapshot: SnapshotName, parent: SnapshotName | null, through?: Filter): SentSnapshot;
 	/**
+	 * The bytes of `send` in one piece and without a program, where they are few.
+	 * @returns null where they are not, a megabyte and more, or cannot be had this way: `send` has them, or says why not.
+	 */
+	sendSmall(snapshot: SnapshotName, parent: SnapshotName): Promise<Buffer | null>;
+	/**
 	 * Makes a snapshot from bytes of `send`, under the name it was sent from.
 	 * @throws when they end early or make no sense.
 	 */

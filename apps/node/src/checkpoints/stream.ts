@@ -1,32 +1,42 @@
 import { createHash } from "node:crypto";
 import { PassThrough, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { constants, createZstdCompress, createZstdDecompress } from "node:zlib";
+import { promisify } from "node:util";
+import { constants, createZstdCompress, createZstdDecompress, type ZstdOptions, zstdCompress } from "node:zlib";
 import { type ObjectStore, ObjectStoreError } from "@repldock/objects";
 import type { Checkpoint } from "@repldock/protocol";
-import type { Filter, SentSnapshot, Snapshots } from "../host-storage.ts";
+import type { SnapshotName, Snapshots } from "../host-storage.ts";
 
 /** Measured best for small source files: smaller than the file system's own compression by far, and as fast as a disk. */
 const compressionLevel = 3;
+const compression = { params: { [constants.ZSTD_c_compressionLevel]: compressionLevel } };
+/** In one piece, so that its tables are no larger than the bytes ask for. */
+const compress = promisify<Buffer, ZstdOptions, Buffer>(zstdCompress);
 
 const readBytes = 256 * 1024;
 
 /**
- * A snapshot's bytes as they are stored; throws at the end when not all of it could be sent. A full one goes through a
- * program of its own: many bytes, of which this process sees the compressed ones alone. Increments are mostly small, and
- * made without one.
+ * A snapshot's bytes as they are stored; throws at the end when not all of it could be sent. Increments are mostly small, and
+ * made without a program: each start of one takes longer than they do. A full one goes through two: many bytes, of which
+ * this process sees the compressed ones alone.
  */
 export async function* compressed(
-	send: (through?: Filter) => SentSnapshot,
-	kind: "full" | "increment",
+	snapshots: Pick<Snapshots, "send" | "sendSmall">,
+	snapshot: SnapshotName,
+	parent: SnapshotName | null,
 ): AsyncGenerator<Buffer> {
-	if (kind === "full") {
-		const sent = send(["zstd", "--quiet", "--stdout", `-${compressionLevel}`]);
+	if (parent === null) {
+		const sent = snapshots.send(snapshot, null, ["zstd", "--quiet", "--stdout", `-${compressionLevel}`]);
 		for await (const chunk of sent.output) yield chunk as Buffer;
 		return sent.done;
 	}
-	const sent = send();
-	const compressor = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: compressionLevel } });
+	const small = await snapshots.sendSmall(snapshot, parent);
+	if (small) {
+		yield await compress(small, compression);
+		return;
+	}
+	const sent = snapshots.send(snapshot, parent);
+	const compressor = createZstdCompress(compression);
 	const piped = pipeline(sent.output, compressor);
 	piped.catch(() => undefined);
 	for await (const chunk of compressor) yield chunk as Buffer;

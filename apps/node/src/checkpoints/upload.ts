@@ -78,10 +78,7 @@ export async function upload(
 
 	async function storeOne(pending: Pending) {
 		const { projectId, generation, sequence } = pending.checkpoint;
-		const bytes = compressed(
-			(through) => snapshots.send(pending.snapshot, pending.parent, through),
-			pending.parent === null ? "full" : "increment",
-		);
+		const bytes = compressed(snapshots, pending.snapshot, pending.parent);
 		const { start, rest } = await readStart(bytes, smallMostBytes);
 		if (rest === null) {
 			pack.push({ pending, bytes: start });

@@ -11,6 +11,7 @@ import koffi from "koffi";
  * that cannot be opened is thrown as Node does.
  */
 const ioctl = koffi.load(null).func("int ioctl(int descriptor, unsigned long request, void *argument)");
+/** Keeps the argument until the call has returned, which koffi leaves to its caller. */
 const call = promisify(ioctl.async as Call);
 type Call = (
 	descriptor: number,
@@ -23,6 +24,8 @@ const createSubvolumeRequest = 0x5000_940e;
 const snapshotRequest = 0x5000_9417;
 const limitRequest = 0x8030_942b;
 const syncRequest = 0x9408;
+const sendRequest = 0x4048_9426;
+const lookUpRequest = 0xd000_9412;
 /** Of both structures that name a subvolume. */
 const nameBytes = 4096;
 const createNameAt = 8;
@@ -31,6 +34,9 @@ const snapshotNameAt = 56;
 const readOnlyFlag = 2n;
 const limitBytes = 48;
 const limitOfReferenced = 1n;
+const sendBytes = 72;
+/** The number of the root directory of every subvolume. */
+const rootDirectory = 256n;
 
 export async function makeSubvolume(path: string): Promise<boolean> {
 	const argument = Buffer.alloc(nameBytes);
@@ -62,6 +68,36 @@ export async function setLimit(path: string, bytes: number): Promise<boolean> {
 /** Brings what was written to the disk, and counts with it. @param path any directory of the file system. */
 export async function commit(path: string): Promise<boolean> {
 	return withDirectory(path, ({ fd }) => isDone(fd, syncRequest, null));
+}
+
+/**
+ * Writes what makes a read-only snapshot from the one that it follows: the same bytes as `btrfs send -p parent snapshot`. The
+ * thread is held until the last one is written, so the pipe had better not wait for a reader.
+ * @param writeEnd of a pipe.
+ * @returns false also when the pipe takes no more; what is in it by then is of no use.
+ */
+export async function sendDifference(snapshot: string, parent: string, writeEnd: number): Promise<boolean> {
+	return withDirectory(snapshot, (sent) =>
+		withDirectory(parent, async (known) => {
+			const parentId = subvolumeId(known.fd);
+			if (parentId === null) return false;
+			// A list of one clone source, the parent, follows the structure, which points to it.
+			const argument = Buffer.alloc(sendBytes + 8);
+			argument.writeBigInt64LE(BigInt(writeEnd), 0);
+			argument.writeBigUInt64LE(1n, 8);
+			argument.writeBigUInt64LE(koffi.address(argument) + BigInt(sendBytes), 16);
+			argument.writeBigUInt64LE(parentId, 24);
+			argument.writeBigUInt64LE(parentId, sendBytes);
+			return isDone(sent.fd, sendRequest, argument);
+		}),
+	);
+}
+
+/** Known without a look at the disk. */
+function subvolumeId(descriptor: number): bigint | null {
+	const argument = Buffer.alloc(nameBytes);
+	argument.writeBigUInt64LE(rootDirectory, 8);
+	return ioctl(descriptor, lookUpRequest, argument) === 0 ? argument.readBigUInt64LE(0) : null;
 }
 
 async function isDone(descriptor: number, request: number, argument: Buffer | null): Promise<boolean> {

@@ -3,6 +3,8 @@ import { dirname, join } from "node:path";
 import { runCommand } from "@repldock/service";
 import type { SnapshotName, Snapshots } from "../host-storage.ts";
 import { changeCounts, removeStaleCounters, snapshotSubvolume, syncFileSystem } from "./btrfs.ts";
+import { sendDifference } from "./btrfs-calls.ts";
+import { openKernelPipe } from "./kernel-pipe.ts";
 import { receiving, sending } from "./piped-commands.ts";
 
 const volumePattern = /^[0-9a-f-]{36}$/;
@@ -84,6 +86,17 @@ export function createSnapshots(mountPoint: string, directoryName = ".checkpoint
 		send(snapshot, parent, through) {
 			const from = parent === null ? [] : ["-p", path(parent.projectId, parent.name)];
 			return sending(["btrfs", "send", "--quiet", ...from, path(snapshot.projectId, snapshot.name)], through);
+		},
+
+		async sendSmall(snapshot, parent) {
+			// A pipe that fails when it is full, in place of a reader: nothing keeps the thread but the disk, and the bytes are few.
+			const pipe = openKernelPipe("fail");
+			try {
+				const places = [snapshot, parent].map(({ projectId, name }) => path(projectId, name)) as [string, string];
+				return (await sendDifference(...places, pipe.writeEnd)) ? pipe.takeAll() : null;
+			} finally {
+				pipe.close();
+			}
 		},
 
 		async receive(projectId, bytes) {
