@@ -51,7 +51,7 @@ export interface Snapshots {
 	 * The bytes of `send` in one piece and without a program, where they are few.
 	 * @returns null where they are not, a megabyte and more, or cannot be had this way: `send` has them, or says why not.
 	 */
-	sendSmall(snapshot: SnapshotName, parent: SnapshotName): Promise<Buffer | null>;
+	sendSmall(snapshot: SnapshotName, parent: SnapshotName | null): Promise<Buffer | null>;
 	/**
 	 * Makes a snapshot from bytes of `send`, under the name it was sent from.
 	 * @throws when they end early or make no sense.

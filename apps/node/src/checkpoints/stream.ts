@@ -16,24 +16,24 @@ const compress = promisify<Buffer, ZstdOptions, Buffer>(zstdCompress);
 const readBytes = 256 * 1024;
 
 /**
- * A snapshot's bytes as they are stored; throws at the end when not all of it could be sent. Increments are mostly small, and
- * made without a program: each start of one takes longer than they do. A full one goes through two: many bytes, of which
- * this process sees the compressed ones alone.
+ * A snapshot's bytes as they are stored; throws at the end when not all of it could be sent. Few bytes are sent and compressed
+ * without a program: each start of one takes longer than they do. A full one of many bytes goes through two programs: this
+ * process sees the compressed bytes alone.
  */
 export async function* compressed(
 	snapshots: Pick<Snapshots, "send" | "sendSmall">,
 	snapshot: SnapshotName,
 	parent: SnapshotName | null,
 ): AsyncGenerator<Buffer> {
-	if (parent === null) {
-		const sent = snapshots.send(snapshot, null, ["zstd", "--quiet", "--stdout", `-${compressionLevel}`]);
-		for await (const chunk of sent.output) yield chunk as Buffer;
-		return sent.done;
-	}
 	const small = await snapshots.sendSmall(snapshot, parent);
 	if (small) {
 		yield await compress(small, compression);
 		return;
+	}
+	if (parent === null) {
+		const sent = snapshots.send(snapshot, null, ["zstd", "--quiet", "--stdout", `-${compressionLevel}`]);
+		for await (const chunk of sent.output) yield chunk as Buffer;
+		return sent.done;
 	}
 	const sent = snapshots.send(snapshot, parent);
 	const compressor = createZstdCompress(compression);

@@ -22,13 +22,14 @@ type Call = (
 
 const createSubvolumeRequest = 0x5000_940e;
 const snapshotRequest = 0x5000_9417;
+const destroyRequest = 0x5000_940f;
 const limitRequest = 0x8030_942b;
 const syncRequest = 0x9408;
 const sendRequest = 0x4048_9426;
 const lookUpRequest = 0xd000_9412;
-/** Of both structures that name a subvolume. */
+/** Of the structures that name a subvolume. */
 const nameBytes = 4096;
-const createNameAt = 8;
+const nameAt = 8;
 const snapshotFlagsAt = 16;
 const snapshotNameAt = 56;
 const readOnlyFlag = 2n;
@@ -40,7 +41,7 @@ const rootDirectory = 256n;
 
 export async function makeSubvolume(path: string): Promise<boolean> {
 	const argument = Buffer.alloc(nameBytes);
-	argument.write(basename(path), createNameAt);
+	argument.write(basename(path), nameAt);
 	return withDirectory(dirname(path), ({ fd }) => isDone(fd, createSubvolumeRequest, argument));
 }
 
@@ -54,6 +55,13 @@ export async function takeSnapshot(from: string, to: string, isReadOnly: boolean
 			return isDone(fd, snapshotRequest, argument);
 		}),
 	);
+}
+
+/** Removes a subvolume that holds no other ones. */
+export async function removeSubvolume(path: string): Promise<boolean> {
+	const argument = Buffer.alloc(nameBytes);
+	argument.write(basename(path), nameAt);
+	return withDirectory(dirname(path), ({ fd }) => isDone(fd, destroyRequest, argument));
 }
 
 /** @param bytes the most that the subvolume may refer to. */
@@ -71,26 +79,27 @@ export async function commit(path: string): Promise<boolean> {
 }
 
 /**
- * Writes what makes a read-only snapshot from the one that it follows: the same bytes as `btrfs send -p parent snapshot`. The
- * thread is held until the last one is written, so the pipe had better not wait for a reader.
+ * Writes what makes a read-only snapshot: the same bytes as `btrfs send`. The thread is held until the last one is written, so
+ * the pipe had better not wait for a reader.
+ * @param parent a snapshot that the bytes build on (`-p`); null for all that there is.
  * @param writeEnd of a pipe.
  * @returns false also when the pipe takes no more; what is in it by then is of no use.
  */
-export async function sendDifference(snapshot: string, parent: string, writeEnd: number): Promise<boolean> {
-	return withDirectory(snapshot, (sent) =>
-		withDirectory(parent, async (known) => {
-			const parentId = subvolumeId(known.fd);
-			if (parentId === null) return false;
-			// A list of one clone source, the parent, follows the structure, which points to it.
-			const argument = Buffer.alloc(sendBytes + 8);
-			argument.writeBigInt64LE(BigInt(writeEnd), 0);
-			argument.writeBigUInt64LE(1n, 8);
-			argument.writeBigUInt64LE(koffi.address(argument) + BigInt(sendBytes), 16);
-			argument.writeBigUInt64LE(parentId, 24);
-			argument.writeBigUInt64LE(parentId, sendBytes);
-			return isDone(sent.fd, sendRequest, argument);
-		}),
-	);
+export async function sendSnapshot(snapshot: string, parent: string | null, writeEnd: number): Promise<boolean> {
+	const argument = Buffer.alloc(sendBytes + 8);
+	argument.writeBigInt64LE(BigInt(writeEnd), 0);
+	const send = () => withDirectory(snapshot, ({ fd }) => isDone(fd, sendRequest, argument));
+	if (parent === null) return send();
+	return withDirectory(parent, async ({ fd }) => {
+		const parentId = subvolumeId(fd);
+		if (parentId === null) return false;
+		// A list of one clone source, the parent, follows the structure, which points to it.
+		argument.writeBigUInt64LE(1n, 8);
+		argument.writeBigUInt64LE(koffi.address(argument) + BigInt(sendBytes), 16);
+		argument.writeBigUInt64LE(parentId, 24);
+		argument.writeBigUInt64LE(parentId, sendBytes);
+		return send();
+	});
 }
 
 /** Known without a look at the disk. */

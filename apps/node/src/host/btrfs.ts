@@ -1,5 +1,5 @@
 import { CommandError, runCommand } from "@repldock/service";
-import { commit, makeSubvolume, setLimit, takeSnapshot } from "./btrfs-calls.ts";
+import { commit, makeSubvolume, removeSubvolume, setLimit, takeSnapshot } from "./btrfs-calls.ts";
 
 /** What one subvolume uses of its limit, as of the file system's last commit. No limit reads as Infinity. */
 export interface SubvolumeUsage {
@@ -24,6 +24,12 @@ export async function deleteSubvolume(mountPoint: string, path: string): Promise
 	for (const subvolume of inner.toReversed()) {
 		await runCommand("btrfs", ["subvolume", "delete", "--subvolid", subvolume, mountPoint]);
 	}
+	await deleteLoneSubvolume(path);
+}
+
+/** Deletes a subvolume that holds no other ones. */
+export async function deleteLoneSubvolume(path: string): Promise<void> {
+	if (await removeSubvolume(path)) return;
 	await runCommand("btrfs", ["subvolume", "delete", path]);
 }
 

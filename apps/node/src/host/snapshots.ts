@@ -1,15 +1,13 @@
 import { mkdir, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { runCommand } from "@repldock/service";
 import type { SnapshotName, Snapshots } from "../host-storage.ts";
-import { changeCounts, removeStaleCounters, snapshotSubvolume, syncFileSystem } from "./btrfs.ts";
-import { sendDifference } from "./btrfs-calls.ts";
+import { changeCounts, deleteLoneSubvolume, removeStaleCounters, snapshotSubvolume, syncFileSystem } from "./btrfs.ts";
+import { sendSnapshot } from "./btrfs-calls.ts";
 import { openKernelPipe } from "./kernel-pipe.ts";
 import { receiving, sending } from "./piped-commands.ts";
 
 const volumePattern = /^[0-9a-f-]{36}$/;
 const snapshotPattern = /^\.checkpoints\/([0-9a-f-]{36})\/(\d+\.\d+)$/;
-const pathsPerCommand = 500;
 const countersWorthClearing = 200;
 
 const namePattern = /^\d+\.\d+$/;
@@ -50,9 +48,7 @@ export function createSnapshots(mountPoint: string, directoryName = ".checkpoint
 		const present = await Promise.all(paths.map((place) => stat(place).catch(ignoreMissing)));
 		const doomed = paths.filter((_, at) => present[at]);
 		// A snapshot has no subvolumes inside: those of the volume are empty directories in it.
-		for (let at = 0; at < doomed.length; at += pathsPerCommand) {
-			await runCommand("btrfs", ["subvolume", "delete", ...doomed.slice(at, at + pathsPerCommand)]);
-		}
+		for (const place of doomed) await deleteLoneSubvolume(place);
 		for (const place of new Set(doomed.map(dirname))) await rmdir(place).catch(ignoreInUse);
 		await clearCounters(doomed.length);
 	}
@@ -92,8 +88,9 @@ export function createSnapshots(mountPoint: string, directoryName = ".checkpoint
 			// A pipe that fails when it is full, in place of a reader: nothing keeps the thread but the disk, and the bytes are few.
 			const pipe = openKernelPipe("fail");
 			try {
-				const places = [snapshot, parent].map(({ projectId, name }) => path(projectId, name)) as [string, string];
-				return (await sendDifference(...places, pipe.writeEnd)) ? pipe.takeAll() : null;
+				const from = parent && path(parent.projectId, parent.name);
+				const isSent = await sendSnapshot(path(snapshot.projectId, snapshot.name), from, pipe.writeEnd);
+				return isSent ? pipe.takeAll() : null;
 			} finally {
 				pipe.close();
 			}

@@ -44,7 +44,7 @@ async function startVolume() {
 	};
 }
 
-async function sentByProgram(snapshot: SnapshotName, parent: SnapshotName): Promise<Buffer> {
+async function sentByProgram(snapshot: SnapshotName, parent: SnapshotName | null): Promise<Buffer> {
 	const { output, done } = snapshots.send(snapshot, parent);
 	const bytes = await buffer(output);
 	await done;
@@ -80,6 +80,7 @@ test("a small increment is byte for byte what the btrfs program sends", async ()
 	const after = await take();
 
 	for (const [snapshot, parent] of [
+		[after, null],
 		[unchanged, before],
 		[after, before],
 		[before, after],
