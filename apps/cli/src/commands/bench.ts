@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { testPackages } from "../machine/packages.ts";
 import { repository, type Settings, UsageError } from "../settings.ts";
+import { agentVariables } from "../supervisor/instance.ts";
 import { runNode } from "./test.ts";
 import { makeReady } from "./up.ts";
 
@@ -18,5 +19,6 @@ export async function bench(settings: Settings): Promise<number> {
 	}
 	await makeReady(settings, Object.keys(testPackages));
 	const size = settings.containers === undefined ? [] : ["--containers", settings.containers];
-	return runNode([program, ...parts, ...(settings.json ? ["--json"] : []), ...size], settings);
+	// Parts of the agent that a bench runs itself have the agent's threads.
+	return runNode([program, ...parts, ...(settings.json ? ["--json"] : []), ...size], settings, agentVariables);
 }

@@ -42,8 +42,11 @@ export interface TakeParts {
 	foreign(projectId: string, wished: readonly Wish[]): void;
 }
 
-/** Snapshots taken side by side share the commits of the file system. */
-const atATime = 8;
+/**
+ * Snapshots taken side by side share a commit of the file system. Each holds one of the agent's 16 threads for calls of the
+ * kernel until then (`agentVariables` in apps/cli/src/supervisor/instance.ts); the rest is for everybody else's files.
+ */
+const atATime = 12;
 
 export function createTaker(parts: TakeParts) {
 	const { snapshots, state, wishes, resting } = parts;
