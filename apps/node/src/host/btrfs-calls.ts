@@ -20,6 +20,7 @@ type Call = (
 	done: (error: Error | null, result: number) => void,
 ) => void;
 
+const highest = 0xffff_ffff_ffff_ffffn;
 const createSubvolumeRequest = 0x5000_940e;
 const snapshotRequest = 0x5000_9417;
 const destroyRequest = 0x5000_940f;
@@ -36,6 +37,18 @@ const readOnlyFlag = 2n;
 const limitBytes = 48;
 const limitOfReferenced = 1n;
 const sendBytes = 72;
+const searchRequest = 0xc070_9411;
+/** Enough for a hundred subvolumes; each page of new memory costs more than asking again. */
+const searchBytes = 64 * 1024;
+const searchCountAt = 64;
+const searchResultAt = 112;
+const searchHeaderBytes = 32;
+const lookedUpAt = 16;
+const rootTree = 1n;
+/** The subvolume that holds all others. */
+export const topLevel = 5n;
+const firstSubvolume = 256n;
+const lastSubvolume = -256n & highest;
 /** The number of the root directory of every subvolume. */
 const rootDirectory = 256n;
 
@@ -100,6 +113,72 @@ export async function sendSnapshot(snapshot: string, parent: string | null, writ
 		argument.writeBigUInt64LE(parentId, sendBytes);
 		return send();
 	});
+}
+
+/** A record of the tree of subvolumes: about one of them (`id`), of a type that says what `offset` and `data` mean. */
+export interface RootItem {
+	id: bigint;
+	type: number;
+	offset: bigint;
+	data: Buffer;
+}
+
+/**
+ * All records of these two types, about subvolumes that are not the file system's own, in order.
+ * @param path any directory of the file system.
+ */
+export async function findInRootTree(path: string, firstType: number, lastType: number): Promise<RootItem[] | null> {
+	return withDirectory(path, async ({ fd }) => {
+		const found: RootItem[] = [];
+		const from = { id: firstSubvolume, type: firstType, offset: 0n };
+		for (;;) {
+			const argument = Buffer.allocUnsafe(searchBytes);
+			argument.fill(0, 0, searchResultAt);
+			argument.writeBigUInt64LE(rootTree, 0);
+			argument.writeBigUInt64LE(from.id, 8);
+			argument.writeBigUInt64LE(lastSubvolume, 16);
+			argument.writeBigUInt64LE(from.offset, 24);
+			for (const highestAt of [32, 48]) argument.writeBigUInt64LE(highest, highestAt);
+			argument.writeUInt32LE(from.type, 56);
+			argument.writeUInt32LE(lastType, 60);
+			argument.writeUInt32LE(0xffff_ffff, searchCountAt);
+			argument.writeBigUInt64LE(BigInt(searchBytes - searchResultAt), 104);
+			if (!(await isDone(fd, searchRequest, argument))) return null;
+			const items = itemsIn(argument);
+			const last = items.at(-1);
+			if (!last) return found;
+			found.push(...items.filter(({ type }) => type === firstType || type === lastType));
+			// What the kernel looks for next is what follows the last one, in the order of the tree.
+			Object.assign(from, { id: last.id, type: last.type, offset: last.offset + 1n });
+		}
+	});
+}
+
+/** What a search has written behind its own structure. */
+function itemsIn(argument: Buffer): RootItem[] {
+	const items: RootItem[] = [];
+	let at = searchResultAt;
+	for (let left = argument.readUInt32LE(searchCountAt); left > 0; left -= 1) {
+		const dataAt = at + searchHeaderBytes;
+		const end = dataAt + argument.readUInt32LE(at + 28);
+		items.push({
+			id: argument.readBigUInt64LE(at + 8),
+			offset: argument.readBigUInt64LE(at + 16),
+			type: argument.readUInt32LE(at + 24),
+			data: argument.subarray(dataAt, end),
+		});
+		at = end;
+	}
+	return items;
+}
+
+/** The path of a directory of the top level by its number, with a slash at its end; null also when there is none. */
+export async function whereDirectoryIs(path: string, directory: bigint): Promise<string | null> {
+	const argument = Buffer.alloc(nameBytes);
+	argument.writeBigUInt64LE(topLevel, 0);
+	argument.writeBigUInt64LE(directory, 8);
+	if (!(await withDirectory(path, ({ fd }) => isDone(fd, lookUpRequest, argument)))) return null;
+	return argument.toString("utf8", lookedUpAt, argument.indexOf(0, lookedUpAt));
 }
 
 /** Known without a look at the disk. */

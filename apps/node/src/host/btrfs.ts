@@ -1,5 +1,6 @@
 import { CommandError, runCommand } from "@repldock/service";
 import { commit, makeSubvolume, removeSubvolume, setLimit, takeSnapshot } from "./btrfs-calls.ts";
+import { createSubvolumeList } from "./subvolume-list.ts";
 
 /** What one subvolume uses of its limit, as of the file system's last commit. No limit reads as Infinity. */
 export interface SubvolumeUsage {
@@ -74,8 +75,16 @@ export async function removeStaleCounters(mountPoint: string): Promise<void> {
 	}
 }
 
-/** How often each subvolume had changed by the last commit, by path; those inside volumes, which are strangers', aside. */
-export async function changeCounts(mountPoint: string): Promise<Map<string, number>> {
+/**
+ * Tells how often each subvolume had changed by the last commit, by path; those inside volumes, which are strangers', aside.
+ * One for each file system.
+ */
+export function createChangeCounts(mountPoint: string): () => Promise<Map<string, number>> {
+	const list = createSubvolumeList(mountPoint);
+	return async () => (await list()) ?? (await countsByProgram(mountPoint));
+}
+
+async function countsByProgram(mountPoint: string): Promise<Map<string, number>> {
 	const output = await runCommand("btrfs", ["subvolume", "list", "-o", mountPoint]);
 	const lines = output.matchAll(/^ID \d+ gen (\d+) top level 5 path (.+)$/gm);
 	return new Map([...lines].map((match) => [match[2] as string, Number(match[1])]));

@@ -1,7 +1,13 @@
 import { mkdir, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { SnapshotName, Snapshots } from "../host-storage.ts";
-import { changeCounts, deleteLoneSubvolume, removeStaleCounters, snapshotSubvolume, syncFileSystem } from "./btrfs.ts";
+import {
+	createChangeCounts,
+	deleteLoneSubvolume,
+	removeStaleCounters,
+	snapshotSubvolume,
+	syncFileSystem,
+} from "./btrfs.ts";
 import { sendSnapshot } from "./btrfs-calls.ts";
 import { openKernelPipe } from "./kernel-pipe.ts";
 import { receiving, sending } from "./piped-commands.ts";
@@ -18,6 +24,7 @@ const namePattern = /^\d+\.\d+$/;
  * @param directoryName where they are: beside the volumes and on their file system; containers see their own volume alone.
  */
 export function createSnapshots(mountPoint: string, directoryName = ".checkpoints"): Snapshots {
+	const changeCounts = createChangeCounts(mountPoint);
 	let staleCounters = 0;
 
 	const directory = (projectId: string) => {
@@ -64,7 +71,7 @@ export function createSnapshots(mountPoint: string, directoryName = ".checkpoint
 		async survey() {
 			const volumes = new Map<string, number>();
 			const snapshots = new Map<string, Map<string, number>>();
-			for (const [subvolume, count] of await changeCounts(mountPoint)) {
+			for (const [subvolume, count] of await changeCounts()) {
 				if (volumePattern.test(subvolume)) volumes.set(subvolume, count);
 				const [, projectId, name] = snapshotPattern.exec(subvolume) ?? [];
 				if (projectId === undefined || name === undefined) continue;

@@ -6,6 +6,7 @@ import { type CleanupStack, runCommand } from "@repldock/service";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createSubvolume } from "../../src/host/btrfs.ts";
 import { createSnapshots } from "../../src/host/snapshots.ts";
+import { createSubvolumeList } from "../../src/host/subvolume-list.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "../../src/host/volume-mount.ts";
 import type { SnapshotName } from "../../src/host-storage.ts";
 import { makeScratch } from "./machine.ts";
@@ -34,6 +35,7 @@ async function startVolume() {
 	let taken = 0;
 	await createSubvolume(volume);
 	return {
+		id: projectId,
 		volume,
 		async take(): Promise<SnapshotName> {
 			taken += 1;
@@ -124,4 +126,35 @@ test("one that cannot be sent is left to the program, which says why", async () 
 	const missing = { projectId: before.projectId, name: "9.9" };
 	await expect(snapshots.sendSmall(before, missing)).rejects.toMatchObject({ code: "ENOENT" });
 	expect(await openFiles()).toBe(openBefore);
+});
+
+test("a survey tells of all volumes and snapshots what the btrfs program tells, and of no stranger's subvolumes", async () => {
+	const made = [];
+	// More than one answer of the kernel holds.
+	for (let at = 0; at < 130; at += 1) made.push(await startVolume());
+	const [first, second] = made as [(typeof made)[0], (typeof made)[0]];
+	const taken = [await first.take(), await first.take(), await second.take()];
+	await createSubvolume(join(first.volume, randomUUID()));
+	await mkdir(join(first.volume, ".checkpoints"));
+	await createSubvolume(join(first.volume, ".checkpoints", "1.1"));
+	await writeFile(join(second.volume, "file"), "x");
+	await snapshots.flush();
+
+	const { volumes, snapshots: named } = await snapshots.survey();
+	const printed = await runCommand("btrfs", ["subvolume", "list", "-o", mountPoint]);
+	const lines = [...printed.matchAll(/^ID \d+ gen (\d+) top level 5 path (.+)$/gm)];
+	const counts = new Map(lines.map(([, count, path]) => [path as string, Number(count)]));
+	expect(await createSubvolumeList(mountPoint)()).toEqual(counts);
+	const told = [
+		...volumes,
+		...[...named].flatMap(([projectId, those]) =>
+			[...those].map(([name, count]) => [`.checkpoints/${projectId}/${name}`, count] as const),
+		),
+	];
+	expect(new Map(told)).toEqual(counts);
+	for (const { projectId, name } of taken) expect(named.get(projectId)?.has(name)).toBe(true);
+
+	await snapshots.remove(taken);
+	expect((await snapshots.survey()).snapshots.has(first.id)).toBe(false);
+	expect(await readdir(join(mountPoint, ".checkpoints"))).not.toContain(first.id);
 });

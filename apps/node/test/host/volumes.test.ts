@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { type CleanupStack, runCommand } from "@repldock/service";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { createSubvolume, snapshotSubvolume } from "../../src/host/btrfs.ts";
-import { commit, makeSubvolume, setLimit, takeSnapshot } from "../../src/host/btrfs-calls.ts";
+import { createSubvolume, deleteLoneSubvolume, snapshotSubvolume } from "../../src/host/btrfs.ts";
+import { commit, makeSubvolume, removeSubvolume, setLimit, takeSnapshot } from "../../src/host/btrfs-calls.ts";
 import { openProjectFiles } from "../../src/host/files/project-files.ts";
 import { createVolumeGrowth } from "../../src/host/volume-growth.ts";
 import { mountVolumes, unmountVolumes, type VolumeStore } from "../../src/host/volume-mount.ts";
@@ -59,7 +59,7 @@ test("a new volume holds the seed with its modes, owned by the containers' user,
 	expect(await volumes.list()).toContain(id);
 });
 
-test("subvolumes are made, limited and snapshotted without a program; where that fails the program says why", async () => {
+test("subvolumes are made, limited, snapshotted and removed without a program; where that fails the program says why", async () => {
 	const [made, copy, frozen] = ["made", "copy", "frozen"].map((name) => join(mountPoint, `.${name}`)) as [
 		string,
 		string,
@@ -89,7 +89,12 @@ test("subvolumes are made, limited and snapshotted without a program; where that
 	await expect(createSubvolume(made)).rejects.toThrow("already exists");
 	await expect(snapshotSubvolume("/tmp", join(mountPoint, ".none"), "read-only")).rejects.toThrow("Not a Btrfs");
 	await expect(createSubvolume(join(mountPoint, "missing/x"))).rejects.toMatchObject({ code: "ENOENT" });
-	await runCommand("btrfs", ["subvolume", "delete", made, copy, frozen]);
+	await createSubvolume(join(made, "inner"));
+	expect(await removeSubvolume(made)).toBe(false);
+	await expect(deleteLoneSubvolume(made)).rejects.toThrow("not empty");
+	expect(await removeSubvolume(join(made, "inner"))).toBe(true);
+	for (const path of [made, copy, frozen]) expect(await removeSubvolume(path)).toBe(true);
+	expect(await removeSubvolume(made)).toBe(false);
 });
 
 test("a full volume gives quota_exceeded, keeps what was saved, can be emptied and used again", async () => {
