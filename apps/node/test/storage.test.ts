@@ -74,6 +74,7 @@ function open(objects: ObjectConfig, placement = desired({})) {
 		writeDocuments: async () => true,
 		report: () => undefined,
 		onDurability: () => undefined,
+		onStoreId: () => undefined,
 		log: silent,
 	});
 }

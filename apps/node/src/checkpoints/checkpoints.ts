@@ -9,8 +9,8 @@ import {
 } from "@repldock/protocol";
 import type { SnapshotName, SnapshotSurvey } from "../host-storage.ts";
 import { endChain } from "./chain.ts";
-import { createLeave } from "./leave.ts";
 import { type Lag, lagOf } from "./lag.ts";
+import { createLeave } from "./leave.ts";
 import { promisedTime } from "./moment.ts";
 import { createReferences } from "./references.ts";
 import type { Reports } from "./reports.ts";
