@@ -173,13 +173,19 @@ export async function startSite(
 /** Tidies now and then until the returned function is called, which waits for what is under way. */
 function startJanitor(database: Database, config: SiteConfig, log: Logger): () => Promise<void> {
 	let underWay = Promise.resolve();
+	let wasHeld = false;
 	const run = () => {
 		underWay = tidy(database, {
 			...config,
 			versions: { allMs: config.versionsAllMs, hourlyMs: config.versionsHourlyMs, dailyMs: config.versionsDailyMs },
 		})
 			.then((outcome) => {
-				if (outcome && outcome.begun + outcome.removed > 0) log.info(outcome, "trash is being purged");
+				if (!outcome) return;
+				if (outcome.begun + outcome.removed > 0) log.info(outcome, "trash is being purged");
+				if (outcome.held && !wasHeld) {
+					log.warn("the clock was set or the site was off: nothing old is removed before a day of looks has gone by");
+				}
+				wasHeld = outcome.held;
 			})
 			.catch((error: unknown) => log.error({ err: error }, "tidying failed; it is tried again"));
 	};

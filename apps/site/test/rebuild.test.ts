@@ -107,8 +107,14 @@ test("projects come back with what their objects tell, the administrator's, plac
 		checkpoint(untold, 1, 1),
 		checkpoint(taken, 1, 1, null, { project: facts }),
 	];
+	const seen = async () => (await world.query("SELECT extract(epoch FROM seen)::int AS seen FROM janitor_looks"))[0];
+	expect(await seen()).toEqual({ seen: 24 * 3600 });
 	expect(await rebuild(stored)).toEqual({ projects: 3, checkpoints: 4, moved: 3, deleted: 0 });
+	// Versions of long ago are there for a day before any is thinned out.
+	expect(await seen()).toEqual({ seen: 0 });
+	await world.query("UPDATE janitor_looks SET seen = interval '1 hour'");
 	expect(await rebuild(stored)).toEqual({ projects: 0, checkpoints: 0, moved: 0, deleted: 0 });
+	expect(await seen()).toEqual({ seen: 3600 });
 	expect(await durable(told)).toEqual({ generation: 7, sequence: 20 });
 	const read = async (id: string) => (await administrator.get(`/api/v1/projects/${id}`)).body;
 	expect(await read(told)).toMatchObject({ name: "Mine", slug: "mine", template: "node-web", visibility: "public" });

@@ -3,6 +3,7 @@ import type { FoundProject } from "../domain/rebuild.ts";
 import { slugFromName, slugProposals } from "../domain/slug.ts";
 import { insertCheckpoint, moveForward, readKnowsSince } from "./checkpoints.ts";
 import type { Database } from "./database.ts";
+import { beginToLookAnew } from "./looks.ts";
 import { isSlugFree } from "./projects.ts";
 import { findFirstAdministrator } from "./users.ts";
 
@@ -63,6 +64,8 @@ export async function rebuildIndex(
 				if (await insertCheckpoint(transaction, checkpoint, recovered)) rebuilt.checkpoints += 1;
 			}
 			if (await moveForward(transaction, project.current)) rebuilt.moved += 1;
+			// What comes back may be old enough to go, and people have not seen it yet.
+			if (!present) await beginToLookAnew(transaction);
 		});
 	}
 	return rebuilt;
