@@ -113,10 +113,8 @@ export async function openStorage(
 				periodMs,
 				nodeId,
 				next: manifests.scrub,
-				onDamage: (damaged) =>
-					void checkpoints
-						.storeAnew([...new Set(damaged.map(({ projectId }) => projectId))])
-						.catch(reportTo(log, "damaged checkpoints were not made anew")),
+				storeAnew: (projectIds) =>
+					void checkpoints.storeAnew(projectIds).catch(reportTo(log, "damaged checkpoints were not made anew")),
 				wait: (ms, until) => wait(ms, undefined, { signal: until, ref: false }),
 				log,
 			},

@@ -160,6 +160,8 @@ test("a node is given each object of its projects once a period, evenly; what it
 	expect(second.waitMs).toBeGreaterThan(0.4 * periodMs);
 	expect(second.waitMs).toBeLessThanOrEqual(0.5 * periodMs);
 	expect(await damaged()).toEqual([2]);
+	// What the project is now builds on none of it.
+	expect(second.storeAnew).toEqual([]);
 	// The round is over, and the next one begins when this one's period ends.
 	expect((await next({ key: "packs/b/1", findings: [] })).checkpoints).toEqual([]);
 	const again = await next(null);

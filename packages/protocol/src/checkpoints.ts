@@ -121,6 +121,8 @@ export const ScrubAnswer = z.object({
 	checkpoints: z.array(Checkpoint),
 	/** How long to wait before it is read. */
 	waitMs: z.int().nonnegative(),
+	/** Projects of the node whose present state cannot be restored from the store: those with a volume are stored in full, at once. */
+	storeAnew: z.array(ProjectId).default([]),
 });
 export type ScrubAnswer = z.infer<typeof ScrubAnswer>;
 

@@ -1,5 +1,5 @@
 import { type ObjectStore, scrubObject } from "@repldock/objects";
-import type { Checkpoint, CheckpointId, ScrubAnswer, ScrubQuestion } from "@repldock/protocol";
+import type { Checkpoint, ScrubAnswer, ScrubQuestion } from "@repldock/protocol";
 import { createBackoff, type Logger } from "@repldock/service";
 
 export interface ScrubOptions {
@@ -9,8 +9,8 @@ export interface ScrubOptions {
 	nodeId(): string | null;
 	/** What is next, by the site. @throws when it does not answer. */
 	next(question: ScrubQuestion): Promise<ScrubAnswer>;
-	/** These are not in the store as they were stored. */
-	onDamage(damaged: readonly CheckpointId[]): void;
+	/** What is in the store of these projects does not make up what they are now. */
+	storeAnew(projectIds: readonly string[]): void;
 	log: Logger;
 	/** @throws when the signal aborts. */
 	wait(ms: number, signal: AbortSignal): Promise<void>;
@@ -24,7 +24,7 @@ const longestWaitMs = 60 * 60 * 1000;
 
 /**
  * Reads this node's objects back, one after another, over and over, until the signal aborts. How far it is is the site's to
- * remember, so it goes on where it was.
+ * remember, so it goes on where it was; so is which projects damage concerns, whoever found it, and forks among them.
  */
 export async function scrubOnSchedule(options: ScrubOptions, signal: AbortSignal): Promise<void> {
 	const { store, periodMs, log } = options;
@@ -34,8 +34,9 @@ export async function scrubOnSchedule(options: ScrubOptions, signal: AbortSignal
 	async function step() {
 		const nodeId = options.nodeId();
 		if (nodeId === null) return options.wait(backoff.nextMs(), signal);
-		const { checkpoints, waitMs } = await options.next({ nodeId, periodMs, done });
+		const { checkpoints, waitMs, storeAnew } = await options.next({ nodeId, periodMs, done });
 		done = null;
+		if (storeAnew.length > 0) options.storeAnew(storeAnew);
 		if (waitMs > longestWaitMs) return options.wait(longestWaitMs, signal);
 		await options.wait(waitMs, signal);
 		const [first] = checkpoints;
@@ -51,7 +52,6 @@ export async function scrubOnSchedule(options: ScrubOptions, signal: AbortSignal
 		});
 		if (named.length > 0) {
 			log.error({ key, findings: named }, "an object is not as it was stored; see docs/STORAGE.md, Damage");
-			options.onDamage(named.map(({ checkpoint }) => checkpoint));
 		}
 		return { key, findings: named };
 	}

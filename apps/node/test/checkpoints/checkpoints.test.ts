@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { countOperations, type ObjectStore, ObjectStoreError, openS3Store, readIndex } from "@repldock/objects";
-import { type Checkpoint, type CheckpointId, PackEntry, type ScrubQuestion } from "@repldock/protocol";
+import { type Checkpoint, PackEntry, type ScrubQuestion } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
@@ -471,10 +471,14 @@ test("an object that is damaged in the store is found, told, and stored anew in 
 			return Readable.from([bytes]);
 		},
 	});
-	const answers = [chain.slice(0, 1), chain.slice(-1), []].map((checkpoints) => ({ checkpoints, waitMs: 0 }));
+	const answers = [chain.slice(0, 1), chain.slice(-1)].map((checkpoints) => ({
+		checkpoints,
+		waitMs: 0,
+		storeAnew: [],
+	}));
 	const asked: ScrubQuestion[] = [];
 	const stop = new AbortController();
-	const told: CheckpointId[] = [];
+	const toStore: string[] = [];
 	await scrubOnSchedule(
 		{
 			store: cluster.faultyStore,
@@ -483,23 +487,23 @@ test("an object that is damaged in the store is found, told, and stored anew in 
 			async next(question) {
 				asked.push(question);
 				const answer = answers.shift();
-				if (answer?.checkpoints.length === 0) stop.abort();
-				return answer ?? { checkpoints: [], waitMs: 0 };
+				if (!answer) stop.abort();
+				return answer ?? { checkpoints: [], waitMs: 0, storeAnew: [id] };
 			},
-			onDamage: (damaged) => void told.push(...damaged),
+			storeAnew: (projectIds) => void toStore.push(...projectIds),
 			wait: async () => undefined,
 			log: createLog("test", "silent"),
 		},
 		stop.signal,
 	);
 	const { generation, sequence } = last;
-	expect(told).toEqual([{ projectId: id, generation, sequence }]);
+	expect(toStore).toEqual([id]);
 	expect(asked.map(({ done }) => done)).toMatchObject([
 		null,
 		{ key: chain[0]?.key, findings: [] },
-		{ key: last.key, findings: [{ checkpoint: told[0], problem: "damaged" }] },
+		{ key: last.key, findings: [{ checkpoint: { projectId: id, generation, sequence }, problem: "damaged" }] },
 	]);
-	await one.checkpoints.storeAnew([id]);
+	await one.checkpoints.storeAnew(toStore);
 	expect(one.checkpoints.durability(id)).toMatchObject({ upTo: null, problem: expect.stringContaining("damaged") });
 	const otherBefore = cluster.chainOf(other.id);
 	await one.checkpoints.round();

@@ -2,7 +2,9 @@ import type { ScrubAnswer, ScrubQuestion } from "@repldock/protocol";
 import { sql } from "kysely";
 import { scrubDueMs } from "../domain/scrub.ts";
 import { toCheckpoint } from "./checkpoints.ts";
+import { projectsInDamage } from "./damage.ts";
 import type { Database } from "./database.ts";
+import { isLive } from "./nodes.ts";
 
 /**
  * Takes in what a node found, and says which object it is to read next and when: the bytes of all its objects are spread
@@ -16,7 +18,7 @@ export async function nextToScrub(
 		await transaction
 			.insertInto("scrubs")
 			.values({ nodeId, roundEndedAt: null })
-			.onConflict((conflict) => conflict.column("nodeId").doNothing())
+			.onConflict((conflict) => conflict.column("nodeId").doUpdateSet({ roundBeganAt: notLaterThanNext(periodMs) }))
 			.execute();
 		if (done) await takeIn(transaction, nodeId, done);
 		const { afterKey, roundBeganAt } = await transaction
@@ -27,14 +29,15 @@ export async function nextToScrub(
 			.executeTakeFirstOrThrow();
 		const { doneBytes, allBytes, nextKey } = await share(transaction, nodeId, afterKey);
 		const damaged = done?.findings.length ?? 0;
+		const storeAnew = await damagedOf(transaction, nodeId);
 		if (nextKey === null) {
-			if (afterKey === "") return { checkpoints: [], waitMs: periodMs, damaged };
+			if (afterKey === "") return { checkpoints: [], waitMs: periodMs, storeAnew, damaged };
 			await transaction
 				.updateTable("scrubs")
 				.set({ afterKey: "", roundBeganAt: nextRoundAt(periodMs), roundEndedAt: sql`now()` })
 				.where("nodeId", "=", nodeId)
 				.execute();
-			return { checkpoints: [], waitMs: 0, damaged };
+			return { checkpoints: [], waitMs: 0, storeAnew, damaged };
 		}
 		const rows = await transaction
 			.selectFrom("checkpoints")
@@ -43,9 +46,13 @@ export async function nextToScrub(
 			.orderBy("start")
 			.execute();
 		const waitMs = scrubDueMs({ sinceBeganMs: Date.now() - roundBeganAt.getTime(), periodMs, doneBytes, allBytes });
-		return { checkpoints: rows.map(toCheckpoint), waitMs, damaged };
+		return { checkpoints: rows.map(toCheckpoint), waitMs, storeAnew, damaged };
 	});
 }
+
+/** A round that ended while the clock was ahead would otherwise let the next one wait until the clock is there again. */
+const notLaterThanNext = (periodMs: number) =>
+	sql<Date>`least(scrubs.round_began_at, now() + ${periodMs}::bigint * interval '1 millisecond')`;
 
 /** Not before this one's period is over: a node with one object would read it without a pause. */
 const nextRoundAt = (periodMs: number) =>
@@ -72,13 +79,31 @@ async function takeIn(
 	await database.updateTable("scrubs").set({ afterKey: key }).where("nodeId", "=", nodeId).execute();
 }
 
-/** A node's objects: those of its projects, and of projects that no node has. */
+/** Projects of a node that are to be stored anew, whoever found the damage. */
+async function damagedOf(database: Database, nodeId: string): Promise<string[]> {
+	const { rows } = await sql<{ projectId: string }>`
+		SELECT placements.project_id FROM placements JOIN ${projectsInDamage} AS damage
+			ON damage.project_id = placements.project_id
+		WHERE placements.node_id = ${nodeId}`.execute(database);
+	return rows.map(({ projectId }) => projectId);
+}
+
+/**
+ * A node's objects: those of its projects, and its part of those that no node which is alive would read. That part is
+ * told by the keys and the nodes alone; one that comes or goes in the midst of a round may leave some to the next round.
+ */
 async function share(database: Database, nodeId: string, afterKey: string) {
 	const { rows } = await sql<{ doneBytes: number | null; allBytes: number | null; nextKey: string | null }>`
-		WITH mine AS (
+		WITH readers AS (
+			SELECT id, row_number() OVER (ORDER BY id) - 1 AS number, count(*) OVER () AS readers
+			FROM nodes WHERE ${isLive} OR id = ${nodeId}
+		), mine AS (
 			SELECT object_key COLLATE "C" AS key, bytes FROM checkpoints
 			LEFT JOIN placements ON placements.project_id = checkpoints.project_id
-			WHERE placements.node_id IS NULL OR placements.node_id = ${nodeId}
+			LEFT JOIN readers AS theirs ON theirs.id = placements.node_id
+			JOIN readers AS own ON own.id = ${nodeId}
+			WHERE theirs.id = own.id
+				OR (theirs.id IS NULL AND (hashtext(object_key)::bigint & 2147483647) % own.readers = own.number)
 		) SELECT
 			sum(bytes) FILTER (WHERE key <= ${afterKey})::bigint AS done_bytes,
 			sum(bytes)::bigint AS all_bytes,

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { projectsInDamage } from "./damage.ts";
 import type { Database } from "./database.ts";
 
 /** What the database says of stored files, as `server.ts storage` prints it for `status` and `doctor`. */
@@ -17,20 +18,12 @@ export interface SiteStorageReport {
 
 export async function reportStorage(database: Database): Promise<SiteStorageReport> {
 	const { rows } = await sql<SiteStorageReport>`
-		WITH RECURSIVE present AS (
-			SELECT durable.project_id AS of_project, checkpoints.* FROM checkpoints
-			JOIN durable_checkpoints AS durable ON (durable.checkpoint_project_id, durable.generation, durable.sequence)
-				= (checkpoints.project_id, checkpoints.generation, checkpoints.sequence)
-			UNION SELECT present.of_project, parent.* FROM present JOIN checkpoints AS parent
-				ON parent.project_id = present.parent_project_id
-				AND parent.generation = present.parent_generation AND parent.sequence = present.parent_sequence
-		) SELECT
+		SELECT
 			(SELECT count(*) FROM projects)::integer AS projects,
 			(SELECT count(*) FROM checkpoints)::integer AS checkpoints,
 			(SELECT coalesce(sum(bytes), 0) FROM checkpoints)::bigint AS bytes,
 			(SELECT knows_since FROM object_index) AS knows_since,
-			ARRAY(SELECT DISTINCT of_project::text FROM present
-				JOIN damaged_checkpoints USING (project_id, generation, sequence)) AS damaged_projects,
+			ARRAY(SELECT project_id::text FROM ${projectsInDamage} AS projects_in_damage) AS damaged_projects,
 			(SELECT count(*) FROM damaged_checkpoints)::integer AS damaged,
 			(SELECT CASE WHEN bool_and(round_ended_at IS NOT NULL) THEN min(round_ended_at) END FROM scrubs)
 				AS scrubbed_at`.execute(database);
