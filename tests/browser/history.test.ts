@@ -239,6 +239,8 @@ test("a version that the object store does not take is said to be not saved, wit
 	const page = await openPage();
 	await IdePage.open(page, project.id);
 	await showHistory(page);
+	const badge = (text: RegExp) => page.locator(".ide-header").getByRole("button", { name: text });
+	await badge(/^Durable up to \d+:\d+/).waitFor();
 	const objects = join(inject("instance").data, "objects");
 	await rename(objects, `${objects}-away`);
 	const bringBack = async () => {
@@ -258,6 +260,7 @@ test("a version that the object store does not take is said to be not saved, wit
 	await dialog.getByText("This was not saved: the object store does not take it.").waitFor();
 	// By now the page knows of the outage: it says so before anybody tries.
 	await dialog.getByRole("button", { name: "Cancel" }).click();
+	await badge(/^Not durable since \d+:\d+/).waitFor();
 	await historyOf(page).getByRole("button", { name: "Save a version…" }).click();
 	await dialog.getByText("Nothing can be stored just now").waitFor();
 	await look(page, "outage");
@@ -272,6 +275,7 @@ test("a version that the object store does not take is said to be not saved, wit
 	await historyOf(page)
 		.getByRole("button", { name: /^Through the storm/ })
 		.waitFor();
+	await badge(/^Durable up to \d+:\d+/).waitFor();
 });
 
 test("a site that is out of reach is told, with a way on", async () => {

@@ -62,16 +62,3 @@ test("a project is saved as a zip from its menu, and an archive is unpacked into
 	expect(await workspace.read("parts/two.txt")).toBe("2");
 	await ide.expectStatus("Saved");
 });
-
-test("a disk that is nearly full is told before programs fail", async () => {
-	const { project, workspace } = await openProject("bash");
-	await workspace.write("fill.sh", "fallocate -l 1000M big && sync && echo filled\n");
-	const { output } = await workspace.runToEnd({ file: "fill.sh" });
-	expect(output).toContain("filled");
-	const page = await openPage();
-	await IdePage.open(page, project.id);
-	await page
-		.getByText(/% of the project's disk is in use/)
-		.first()
-		.waitFor();
-});

@@ -2,12 +2,12 @@ import { Button, ContextMenu, Dialog, IconButton, Menu, type MenuEntry, toast } 
 import { Ellipsis, FilePlus, FolderPlus } from "lucide-react";
 import { useRef, useState } from "react";
 import { problemOf } from "../connection/problem.ts";
-import { diskWarnsFrom } from "../layout/disk-notice.tsx";
 import { archiveTypes, isArchive } from "../transfer/transfers.ts";
 import { createUnpacking } from "../transfer/unpacking.ts";
 import { UnpackingPanel } from "../transfer/unpacking-panel.tsx";
 import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
+import { DiskUse } from "./disk-use.tsx";
 import { downloadFile } from "./download.ts";
 import { type Creating, FileRows } from "./file-rows.tsx";
 import { baseName, isWithin, joinPath, parentOf, showName } from "./paths.ts";
@@ -18,9 +18,8 @@ import { useFileTree } from "./use-file-tree.ts";
 
 /** The project's files: the tree, its tools and what they ask. */
 export function FilesPanel() {
-	const { node, tabs, rights, memory, runner, state, transfers } = useWorkspace();
+	const { node, tabs, rights, memory, runner, transfers } = useWorkspace();
 	const readOnly = useStore(rights) !== "edit";
-	const disk = useStore(state)?.disk;
 	const [showHidden, setShowHidden] = useState(memory.get().showHidden);
 	const [creating, setCreating] = useState<Creating | null>(null);
 	const [renaming, setRenaming] = useState<string | null>(null);
@@ -195,11 +194,7 @@ export function FilesPanel() {
 			/>
 			<UploadPanel uploads={uploads} />
 			<UnpackingPanel unpacking={unpacking} />
-			{disk && disk.usedBytes > disk.limitBytes * 0.8 && disk.usedBytes < disk.limitBytes * diskWarnsFrom && (
-				<p className="ide-files-disk">
-					{Math.round((disk.usedBytes / disk.limitBytes) * 100)} % of the project's disk is in use.
-				</p>
-			)}
+			<DiskUse />
 			<input
 				ref={picker}
 				type="file"

@@ -3,7 +3,7 @@ import { useStore } from "../use-store.ts";
 import { useWorkspace } from "../workspace-context.ts";
 
 /** From here on there is not much left: a warning comes before the first write that fails. */
-export const diskWarnsFrom = 0.9;
+const diskWarnsFrom = 0.9;
 
 /** Says that the project's disk is nearly or entirely full, what that does to edits, and what helps. */
 export function DiskNotice() {
