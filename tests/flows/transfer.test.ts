@@ -3,7 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExportReady, ImportDone } from "@repldock/protocol";
 import { runCommand } from "@repldock/service";
-import { expect, inject, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { replitExport } from "../support/replit-export.ts";
+import { removeToolchainImage } from "../support/toolchain-image.ts";
+import { visit } from "../support/visit.ts";
 import { eventually } from "../support/wait.ts";
 import { WorkspaceClient } from "../support/workspace-client.ts";
 import { openProject, site } from "../support/world.ts";
@@ -38,6 +41,22 @@ test("a project that is exported while it runs and imported into a new one runs 
 	const names = (await other.list()).entries.map(({ name }) => name);
 	expect(names).toEqual(expect.arrayContaining(["src", ".replit", "made-by-it"]));
 	expect(names).not.toContain("main.py");
+});
+
+test("a project that is exported from Replit runs unchanged: its workflow, its port, and without what only Replit's machines need", async () => {
+	const { project, workspace } = await openProject("bash", { visibility: "public" });
+	await bring(workspace, await replitExport(), "into=project");
+	const names = (await workspace.list()).entries.map(({ name }) => name).sort();
+	expect(names).toEqual([".config", ".local", ".replit", "main.py", "pyproject.toml", "replit.nix"]);
+	const { warnings } = await workspace.run();
+	expect(warnings).toEqual([]);
+	await eventually("the port", () => workspace.state.ports.some(({ port, main }) => port === 5000 && main), 60_000);
+	const answer = await eventually("the page", async () => {
+		const answered = await visit(project.url);
+		return answered.status === 200 && answered;
+	});
+	expect(answer.body).toBe(`moved to ${project.slug}`);
+	expect((await workspace.currentState()).entrypoint).toBe("main.py");
 });
 
 test("git commits and clones inside, its folder is kept like all else, and a bundle comes in with its history", async () => {
@@ -99,23 +118,9 @@ server.serve_forever()'
 }, 150_000);
 
 test("without its image no container starts, and files are still read, changed and exported", async () => {
-	const { data } = inject("instance");
-	const engine = (command: readonly string[]) =>
-		runCommand("docker", ["--host", `unix://${join(data, "run/docker.sock")}`, ...command]);
-	const [image = ""] = (await engine(["images", "--format", "{{.Repository}}:{{.Tag}}", "repldock/toolchain"])).split(
-		"\n",
-	);
-	await engine(["tag", image, "repldock/kept:test"]);
-	let removed = false;
-	const bringBack = async () => {
-		if (removed) await engine(["tag", "repldock/kept:test", image]);
-		removed = false;
-		await engine(["rmi", "repldock/kept:test"]);
-	};
 	const project = await site().createProject("bash");
+	const bringBack = await removeToolchainImage();
 	try {
-		await engine(["rmi", image]);
-		removed = true;
 		const workspace = await (await WorkspaceClient.open(site(), project.id)).connect();
 		onTestFinished(() => workspace.close());
 		await eventually("the failed start", () => workspace.state.container === "failed");

@@ -69,11 +69,12 @@ export function createImports({ workspaces, stage, run, spoolDirectory, turns, l
 		content: AsyncIterable<Buffer>,
 		staging: Staging,
 		workspace: Workspace,
+		asProject: boolean,
 	): Promise<number | null> {
 		const mostBytes = workspace.state().disk.limitBytes;
 		const bytes = createByteReader(bounded(content, mostBytes));
 		const kind = await readKind(bytes);
-		if (kind !== "bundle") return unpack(kind, bytes, { staging, mostBytes, spoolDirectory });
+		if (kind !== "bundle") return unpack(kind, bytes, { staging, mostBytes, spoolDirectory, asProject });
 		const bundle = `${staging.path}/bundle`;
 		await workspace.files.receive(bundle, Readable.from(bytes.rest(), { objectMode: false }), { overwrite: false });
 		await cloneBundle(run, projectId, bundle, `${staging.path}/new`);
@@ -84,7 +85,7 @@ export function createImports({ workspaces, stage, run, spoolDirectory, turns, l
 		async archive(projectId, content, target) {
 			try {
 				return await bringIn(projectId, target, (staging, workspace) =>
-					fromArchive(projectId, content, staging, workspace),
+					fromArchive(projectId, content, staging, workspace, target.into === "project"),
 				);
 			} finally {
 				content.destroy();
@@ -107,7 +108,7 @@ export function createImports({ workspaces, stage, run, spoolDirectory, turns, l
 				}
 				const content = file.createReadStream({ start: 0, end: file.entry.size - 1 });
 				try {
-					return await fromArchive(projectId, content, staging, workspace);
+					return await fromArchive(projectId, content, staging, workspace, false);
 				} finally {
 					content.destroy();
 				}

@@ -9,8 +9,9 @@ import { RepldockError } from "@repldock/protocol";
 import type { Staging } from "../host-files.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { readEntryPath, refused } from "./entry-path.ts";
+import { findLeftOut } from "./replit-export.ts";
 import { type ArchiveEntry, readTar } from "./tar-read.ts";
-import { readZip, zipTotal } from "./zip-read.ts";
+import { listZip, readZip } from "./zip-read.ts";
 
 /** Files, folders and links of one archive. */
 const mostEntries = 500_000;
@@ -22,6 +23,8 @@ const mostMsAtOnce = 20;
 const ownNamePrefix = ".repldock-";
 
 const signatureBytes = 512;
+
+type LeftOut = (path: readonly Buffer[]) => boolean;
 
 export type ArchiveKind = "zip" | "tar" | "tar.gz" | "tar.zst" | "bundle";
 
@@ -53,6 +56,8 @@ export interface UnpackOptions {
 	mostBytes: number;
 	/** Where a zip waits until it is whole, since its directory is at its end. */
 	spoolDirectory: string;
+	/** It becomes the whole project: what a zip of Replit's has beside the project is left out. */
+	asProject: boolean;
 }
 
 /** @returns how many entries there were. @throws RepldockError `invalid_archive`, `file_too_large`, what staging throws. */
@@ -71,16 +76,35 @@ async function unpackZip(bytes: ByteReader, options: UnpackOptions): Promise<num
 	const file = await openNameless(options.spoolDirectory);
 	try {
 		for await (const chunk of bytes.rest()) await file.writeFile(chunk).catch(tellFullDisk);
-		const total = await zipTotal(file.fd);
-		if (total.bytes > options.mostBytes) throw tooLarge(options.mostBytes);
-		if (total.entries > mostEntries) throw tooMany();
-		return await addAll(readZip(file.fd), options);
+		const leftOut = options.asProject ? await findLeftOut(pathsOf(file.fd)) : () => false;
+		await expectFits(file.fd, leftOut, options.mostBytes);
+		return await addAll(readZip(file.fd), options, leftOut);
 	} finally {
 		await file.close();
 	}
 }
 
-async function addAll(entries: AsyncGenerator<ArchiveEntry>, options: UnpackOptions): Promise<number> {
+async function* pathsOf(fd: number): AsyncGenerator<Buffer> {
+	for await (const { path } of listZip(fd)) yield path;
+}
+
+/** By its directory alone. @throws RepldockError `file_too_large` */
+async function expectFits(fd: number, leftOut: LeftOut, mostBytes: number): Promise<void> {
+	let [count, total] = [0, 0];
+	for await (const { path, bytes } of listZip(fd)) {
+		if (leftOut(readEntryPath(path))) continue;
+		count += 1;
+		total += bytes;
+	}
+	if (total > mostBytes) throw tooLarge(mostBytes);
+	if (count > mostEntries) throw tooMany();
+}
+
+async function addAll(
+	entries: AsyncGenerator<ArchiveEntry>,
+	options: UnpackOptions,
+	leftOut: LeftOut = () => false,
+): Promise<number> {
 	const { staging, mostBytes } = options;
 	let count = 0;
 	let bytesLeft = mostBytes;
@@ -88,6 +112,7 @@ async function addAll(entries: AsyncGenerator<ArchiveEntry>, options: UnpackOpti
 	for await (const entry of entries) {
 		const path = readEntryPath(entry.path);
 		if (path.length === 0 || path.some((name) => name.toString("latin1").startsWith(ownNamePrefix))) continue;
+		if (leftOut(path)) continue;
 		count += 1;
 		if (count > mostEntries) throw tooMany();
 		await addOne(staging, path, {

@@ -17,9 +17,9 @@ export async function* readZip(fd: number): AsyncGenerator<ArchiveEntry> {
 	const zip = await open(fd);
 	const next = createEntryQueue(zip);
 	for (let entry = await next(); entry; entry = await next()) {
-		const isUnix = entry.versionMadeBy >> 8 === 3;
+		const isUnix = isFromUnix(entry);
 		const path = nameOf(entry, isUnix);
-		if (path.toString("latin1").startsWith("__MACOSX/")) continue;
+		if (isMacs(path)) continue;
 		if ((entry.generalPurposeBitFlag & encrypted) !== 0) {
 			throw new RepldockError(
 				"invalid_archive",
@@ -46,13 +46,13 @@ export async function* readZip(fd: number): AsyncGenerator<ArchiveEntry> {
 	}
 }
 
-/** Bytes of all files together, as the directory states them: known before anything is unpacked. */
-export async function zipTotal(fd: number): Promise<{ entries: number; bytes: number }> {
-	const zip = await open(fd);
-	const next = createEntryQueue(zip);
-	let bytes = 0;
-	for (let entry = await next(); entry; entry = await next()) bytes += entry.uncompressedSize;
-	return { entries: zip.entryCount, bytes };
+/** What the directory states of each entry: known before anything is unpacked. */
+export async function* listZip(fd: number): AsyncGenerator<{ path: Buffer; bytes: number }> {
+	const next = createEntryQueue(await open(fd));
+	for (let entry = await next(); entry; entry = await next()) {
+		const path = nameOf(entry, isFromUnix(entry));
+		if (!isMacs(path)) yield { path, bytes: entry.uncompressedSize };
+	}
 }
 
 function open(fd: number): Promise<ZipFile> {
@@ -74,6 +74,15 @@ function createEntryQueue(zip: ZipFile): () => Promise<Entry | null> {
 			settle = { resolve, reject };
 			zip.readEntry();
 		});
+}
+
+/** What the Finder packs beside what it was asked to. */
+function isMacs(path: Buffer): boolean {
+	return path.toString("latin1").startsWith("__MACOSX/");
+}
+
+function isFromUnix(entry: Entry): boolean {
+	return entry.versionMadeBy >> 8 === 3;
 }
 
 /** UTF-8 if it can be that, else the DOS code page that zips without a flag mean. */

@@ -111,6 +111,47 @@ test("what was exported comes in again as it was, holes and shared files include
 	}
 });
 
+const replitFiles = [
+	".replit",
+	"replit.nix",
+	".config/a",
+	".cache/pip/a",
+	".upm/store.json",
+	".pythonlibs/lib/a",
+	"src/.cache/a",
+];
+
+/** A zip of these names, each of one byte, beside a cache that is larger than the project's disk. */
+function packReplit(name: string, names: readonly string[], folder = ""): string {
+	const files = names.map((path) => `z.writestr(${JSON.stringify(folder + path)}, "x")`).join("; ");
+	const cache = `z.writestr("${folder}.cache/huge", bytes(70 << 20))`;
+	return pack(name, `z = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED); ${files}; ${cache}; z.close()`);
+}
+
+test("of a zip of Replit's the project comes in, without caches and without packages that work on its machines alone", async () => {
+	const names = async () => (await readdir(rig.root)).sort();
+	const project = [".config", ".replit", "replit.nix", "src"];
+	for (const folder of ["", "my-repl/"]) {
+		const made = packReplit("a.zip", [...replitFiles, ".pythonlibs/pyvenv.cfg"], folder);
+		expect((await bring(made)).json()).toEqual({ path: "", entries: 4 } satisfies ImportDone);
+		expect(await names()).toEqual(project);
+		expect(await readdir(at("src/.cache"))).toEqual(["a"]);
+	}
+	// Packages that were installed here are the project's.
+	expect((await bring(packReplit("b.zip", replitFiles))).status).toBe(200);
+	expect(await names()).toEqual([...project, ".pythonlibs"].sort());
+});
+
+test("what is no project, or is unpacked beside others, comes in with all that is in it", async () => {
+	const small = (names: string[]) =>
+		`z = zipfile.ZipFile(path, "w"); ${names.map((name) => `z.writestr("${name}", "x")`).join("; ")}; z.close()`;
+	expect((await bring(pack("a.zip", small([".cache/a", "b"])))).status).toBe(200);
+	expect((await readdir(rig.root)).sort()).toEqual([".cache", "b"]);
+	const project = pack("b.zip", small([".cache/a", ".replit"]));
+	expect((await bring(project, "into=folder&folder=&name=lib")).json()).toMatchObject({ path: "lib", entries: 2 });
+	expect((await readdir(at("lib"))).sort()).toEqual([".cache", ".replit"]);
+});
+
 test("an archive becomes a folder beside others, under a name that is free", async () => {
 	const archive = pack("a.zip", good.zip);
 	await mkdir(at("sub"));
