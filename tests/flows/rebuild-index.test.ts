@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import {
 	queryInstance,
 	repldock,
+	startInstanceIn,
 	startTestInstance,
 	stopTestInstance,
 	type TestInstance,
@@ -84,13 +85,9 @@ test("with the database deleted and the volumes lost, every project comes back f
 	const [node = ""] = await readdir(join(objects, "packs"));
 	await writeFile(join(objects, "packs", node, "000000000000001-0"), "none of ours");
 
-	const output = await repldock(
-		["up", "--detach", "--json", "--data", instance.data, "--http-port", String(instance.httpPort)],
-		{ REPLDOCK_EGRESS: "closed", REPLDOCK_VOLUMES_SIZE: "8G" },
-	);
+	instance = await startInstanceIn(instance.data, instance.httpPort);
 	await expect(rebuild()).rejects.toThrow("no administrator");
 	expect(await doctorStates()).toMatchObject({ garbage: "warning" });
-	instance.operatorLink = (JSON.parse(output) as { operatorLink: string }).operatorLink;
 	const site = await SiteClient.welcome(instance, person);
 	// Somebody was faster, and has one's address now.
 	await site.createProject("bash", { name: "Second" });

@@ -54,7 +54,15 @@ export async function startTestInstance(environment: Record<string, string> = {}
 	const data = await mkdtemp("/var/tmp/repldock-test-");
 	// Containers' users must be able to pass through.
 	await chmod(data, 0o711);
-	const httpPort = await freePort();
+	return startInstanceIn(data, await freePort(), environment);
+}
+
+/** Starts one in a directory that is there, as after `down` or `restore`. */
+export async function startInstanceIn(
+	data: string,
+	httpPort: number,
+	environment: Record<string, string> = {},
+): Promise<TestInstance> {
 	const output = await repldock(["up", "--detach", "--json", "--data", data, "--http-port", String(httpPort)], {
 		REPLDOCK_EGRESS: "closed",
 		REPLDOCK_VOLUMES_SIZE: "8G",

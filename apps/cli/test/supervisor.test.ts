@@ -81,6 +81,22 @@ test("a program that ignores TERM is killed after its time", async () => {
 	expect(() => process.kill(pid, 0)).toThrow();
 });
 
+test("a restart asks otherwise than a stop, where the program tells the next one from none", async () => {
+	const { supervisor, service, directory } = await rig();
+	const text = () => readFile(join(directory, "service.log"), "utf8");
+	const program = `for (const signal of ["SIGTERM", "SIGUSR2"]) process.on(signal, () => { console.log(signal); process.exit(); });
+		console.log("up"); setInterval(() => {}, 1000)`;
+	let ups = 1;
+	const isReady = async () => (await text()).split("\n").filter((line) => line === "up").length >= ups;
+	const handOver = { signal: "SIGTERM", timeoutMs: 5_000 } as const;
+	await supervisor.start(service(program, { isReady, stopSignal: "SIGUSR2", stopTimeoutMs: 5_000, handOver }));
+	ups = 2;
+	await supervisor.restart("service");
+	expect((await text()).split("\n")).toEqual(["up", "SIGTERM", "up", ""]);
+	await supervisor.stop("service");
+	expect((await text()).split("\n")).toEqual(["up", "SIGTERM", "up", "SIGUSR2", ""]);
+});
+
 test("a program that ends while it starts is an error, not a wait", async () => {
 	const { supervisor, service } = await rig();
 	await expect(supervisor.start(service("process.exit(3)", { isReady: async () => false }))).rejects.toThrow(

@@ -25,6 +25,15 @@ function checkpointTime(text: string): number {
 	return timeMs;
 }
 
+/** `down` waits for it. */
+const drainMostMs = 2 * 60 * 1000;
+
+function drainTime(text: string): number {
+	const timeMs = parse.duration(text);
+	if (timeMs > drainMostMs) throw new Error("is more than 2m");
+	return timeMs;
+}
+
 function scrubTime(text: string): number | undefined {
 	const timeMs = parse.optionalDuration(text);
 	if (timeMs !== undefined && timeMs < 1000) throw new Error("is less than 1s");
@@ -158,6 +167,13 @@ export const nodeOptions = {
 		parse: checkpointTime,
 		description:
 			"How often the files that changed go to the object store, at most; what a server loses for ever is what changed since.",
+	},
+	drainPatienceMs: {
+		variable: "REPLDOCK_DRAIN_PATIENCE",
+		fallback: "60s",
+		parse: drainTime,
+		description:
+			"How long `down` waits at most, once all programs have ended, until the object store has what they wrote last; what it does not take by then stays on the server's disk and follows after the next start.",
 	},
 	scrubEveryMs: {
 		variable: "REPLDOCK_SCRUB_EVERY",

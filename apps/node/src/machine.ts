@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { assumedUplinkBitsPerSecond, type Logger, measureUplink } from "@repldock/service";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
+import { drainSignal, drainTimeoutMs } from "./drain.ts";
 import { chooseListenPort, ensureAppsAddress, releaseAppsAddress } from "./host/apps-address.ts";
 import { findCable } from "./host/cables.ts";
 import { type EdgeOptions, edgeProgram, prepareEdge } from "./host/edge-process.ts";
@@ -37,6 +38,8 @@ export interface NodePlan {
 	edge: { program: string; arguments: string[] };
 	/** Null when containers reach nothing anyway. */
 	resolver: ResolverPlan | null;
+	/** How the agent is asked to end together with the containers, and the time that it takes at most. */
+	agent: { drainSignal: typeof drainSignal; drainTimeoutMs: number };
 }
 
 export function volumeStore(config: NodeConfig, paths: NodePaths): { store: VolumeStore; mountPoint: string } {
@@ -98,6 +101,7 @@ export async function prepareMachine(config: NodeConfig, paths: NodePaths): Prom
 		engine: { program: "dockerd", arguments: engineArguments(engine) },
 		edge: edgeProgram(edge),
 		resolver,
+		agent: { drainSignal, drainTimeoutMs: drainTimeoutMs(config) },
 	};
 }
 

@@ -7,7 +7,7 @@ import { reportStorage } from "./storage-report.ts";
 /**
  * The agent's program. The supervisor calls it as
  *   prepare   bridge, filter, volumes, homes; prints how engine and edge are started (NodePlan, JSON)
- *   serve     the agent itself, until SIGTERM; containers and PTYs go on without it
+ *   serve     the agent itself, until SIGTERM: containers and PTYs go on without it; or until SIGUSR2, which ends those too
  *   storage   prints how volumes and checkpoints stand (StorageReport, JSON)
  *   drain     ends all containers
  *   release   gives back what `prepare` took

@@ -8,6 +8,7 @@ import { openClusterTable } from "./cluster-routes.ts";
 import { gatewayUrl, type NodeConfig, type NodePaths } from "./config.ts";
 import { type ControlClient, connectControl } from "./control/client.ts";
 import { createVisitQuestions } from "./control/visits.ts";
+import { containersEndWithinMs, handOverPatienceMs, toldWithinMs, untilAsked } from "./drain.ts";
 import { readAccessSecret } from "./gateway/access.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { serveGateway } from "./gateway-server.ts";
@@ -52,15 +53,13 @@ import { createWorkspaces } from "./workspace/workspaces.ts";
 const consoleTailBytes = 16 * 1024;
 
 /**
- * The agent: wires its parts, then serves until SIGTERM. It may end at any moment: what runs in containers goes on, and
- * the next agent finds it again.
+ * The agent: wires its parts, then serves until it is asked to end. It may end at any moment: what runs in containers goes
+ * on, and the next agent finds it again. Asked to drain, it ends them first.
  */
 export async function serve(config: NodeConfig, paths: NodePaths, objects: ObjectConfig, log: Logger): Promise<void> {
 	const cleanup = createCleanupStack(log);
 	const stopped = new AbortController();
-	const ended = new Promise<void>((resolve) => {
-		for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-	});
+	const asked = untilAsked();
 
 	const nodeToken = (await readFile(paths.nodeToken, "utf8")).trim();
 	let control: ControlClient | undefined;
@@ -140,13 +139,16 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		},
 		onChange(projectId) {
 			const life = placements.life(projectId);
-			if (life.state === "stopped") void endPrograms(projectId);
-			if (life.state === "stopped" || life.state === "paused") storage.settle([projectId]);
+			if (life.state === "stopped") {
+				void endPrograms(projectId);
+				storage.settle([projectId]);
+			}
 			routes.update(projectId);
 			workspaces.refresh(projectId);
 			wakes.changed(projectId);
 			control?.report(placements.observed([projectId]));
 		},
+		onPaused: (projectId) => storage.settle([projectId]),
 		log,
 	});
 	cleanup.push("placements", () => placements.close());
@@ -198,8 +200,14 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		onOpened: (projectId) => cameBack(projectId),
 	};
 	const workspaces = createWorkspaces(workspaceDependencies);
+	// It is told of the last checkpoints.
+	cleanup.push("control", () => control?.close());
 	// After the workspaces have written all that people typed.
-	cleanup.push("checkpoints", () => checkpoints.close());
+	cleanup.push("checkpoints", async () => {
+		const { drains } = await asked;
+		await checkpoints.close(drains ? config.drainPatienceMs : handOverPatienceMs);
+		if (drains) await checkpoints.reports.told(toldWithinMs);
+	});
 	cleanup.push("workspaces", () => workspaces.close());
 
 	const runner = createRunner(workspaceDependencies, workspaces);
@@ -392,6 +400,8 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		onTrafficKept: traffic.trafficKept,
 		onAlertsKept: traffic.alertsKept,
 		onDesired(desired) {
+			// The next agent hears of it.
+			if (stopped.signal.aborted) return;
 			const before = new Map(placements.projects().map((id) => [id, placements.find(id)?.rightsVersion]));
 			heardDesired = true;
 			void placements.apply(desired).catch(reportTo(log, "the desired placements were not reached"));
@@ -406,7 +416,6 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 		},
 		log,
 	});
-	cleanup.push("control", () => control?.close());
 
 	storage.begin(cleanup, stopped.signal);
 
@@ -419,7 +428,9 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	lookAtUse();
 
 	log.info({ projects: placements.projects().length }, "agent serves");
-	await ended;
+	const { drains } = await asked;
+	// While pages are still served: what people type meanwhile is written after it.
+	if (drains) await placements.endAll(containersEndWithinMs);
 	stopped.abort();
 	await cleanup.run();
 	process.exit(0);

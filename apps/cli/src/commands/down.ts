@@ -3,16 +3,19 @@ import type { Settings } from "../settings.ts";
 import { callControl, readStatus } from "../supervisor/control.ts";
 import { green, say } from "../text.ts";
 
+/** More than the last checkpoints may take (REPLDOCK_DRAIN_PATIENCE), and all other programs. */
+const mostMs = 5 * 60_000;
+
 /** `down`: stops everything and waits until nothing is left. Harmless when nothing runs. */
 export async function down(settings: Settings): Promise<number> {
 	if ((await callControl(settings.run, "POST", "/stop")) === null) {
 		say(`Repldock does not run (${settings.data}).`);
 		return 0;
 	}
-	const deadline = Date.now() + 120_000;
+	const deadline = Date.now() + mostMs;
 	while (await readStatus(settings.run)) {
 		if (Date.now() > deadline) {
-			say("Repldock is still stopping after two minutes. Run: ./repldock status");
+			say("Repldock is still stopping after five minutes. Run: ./repldock status");
 			return 1;
 		}
 		await wait(100);

@@ -32,6 +32,7 @@ const NodePlan = z.object({
 	engine: Program,
 	edge: Program,
 	resolver: Program.extend({ address: z.string(), port: z.int() }).nullable(),
+	agent: z.object({ drainSignal: z.literal("SIGUSR2"), drainTimeoutMs: z.int().positive() }),
 });
 
 export interface Toolchain {
@@ -196,7 +197,8 @@ export async function startInstance(options: {
 		stopSignal: "SIGTERM",
 		stopTimeoutMs: 5_000,
 	});
-	// Containers end while engine and holder still run; nothing of ours may be left when an instance goes down.
+	// What an agent that was dead or killed has left: nothing of ours may be there when an instance is down. Engine and
+	// holder still run.
 	cleanup.push("containers", async () => void (await runAgent("drain", environment)));
 	await start({
 		name: "agent",
@@ -208,8 +210,10 @@ export async function startInstance(options: {
 		isReady: () => answers({ socketPath: join(settings.run, "agent.sock") }, "/healthz"),
 		// The first start imports the toolchain image.
 		startTimeoutMs: 10 * 60_000,
-		stopSignal: "SIGTERM",
-		stopTimeoutMs: 10_000,
+		// It ends the containers itself, so that its last checkpoints hold what their programs wrote last.
+		stopSignal: plan.agent.drainSignal,
+		stopTimeoutMs: plan.agent.drainTimeoutMs,
+		handOver: { signal: "SIGTERM", timeoutMs: 10_000 },
 	});
 }
 

@@ -23,6 +23,8 @@ export interface Service {
 	startTimeoutMs: number;
 	stopSignal: NodeJS.Signals;
 	stopTimeoutMs: number;
+	/** How it is ended when the next one takes over at once; as for good when left out. */
+	handOver?: { signal: NodeJS.Signals; timeoutMs: number };
 }
 
 export interface ServiceStatus {
@@ -142,7 +144,7 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 		while (!(await service.isReady())) {
 			if (!supervised.child) throw new Error(`${service.title} ended while it started; see its log`);
 			if (Date.now() > deadline) {
-				await end(supervised);
+				await handOver(supervised);
 				throw new Error(`${service.title} was not ready after ${service.startTimeoutMs / 1000} s; see its log`);
 			}
 			await wait(40);
@@ -153,12 +155,17 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 		supervised.readyAtMs = performance.now();
 	}
 
-	async function end(supervised: Supervised): Promise<void> {
-		const { child, service } = supervised;
+	function handOver(supervised: Supervised): Promise<void> {
+		const { service } = supervised;
+		return end(supervised, service.handOver ?? { signal: service.stopSignal, timeoutMs: service.stopTimeoutMs });
+	}
+
+	async function end(supervised: Supervised, by: { signal: NodeJS.Signals; timeoutMs: number }): Promise<void> {
+		const { child } = supervised;
 		if (!child || child.exitCode !== null || child.signalCode !== null) return;
 		const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-		child.kill(service.stopSignal);
-		const killer = setTimeout(() => child.kill("SIGKILL"), service.stopTimeoutMs);
+		child.kill(by.signal);
+		const killer = setTimeout(() => child.kill("SIGKILL"), by.timeoutMs);
 		await exited;
 		clearTimeout(killer);
 		supervised.child = undefined;
@@ -190,7 +197,7 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 			}
 			supervised.state = "starting";
 			try {
-				await end(supervised);
+				await handOver(supervised);
 				supervised.restarts += 1;
 				await bringUp(supervised);
 			} catch (error) {
@@ -202,7 +209,7 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 			const supervised = services.get(name);
 			if (!supervised) return;
 			supervised.wanted = false;
-			await end(supervised);
+			await end(supervised, { signal: supervised.service.stopSignal, timeoutMs: supervised.service.stopTimeoutMs });
 			supervised.state = "stopped";
 		},
 		status: () =>

@@ -64,8 +64,8 @@ export interface Checkpoints {
 	/** Forgets a project that is gone for good. */
 	forget(projectId: string): Promise<void>;
 	reports: Reports;
-	/** Makes all durable that can be, and tries nothing again. */
-	close(): Promise<void>;
+	/** Makes all durable that can be in this time, as long as it takes when left out, and tries nothing again. */
+	close(patienceMs?: number): Promise<void>;
 }
 
 /** No volume has this change count: it counts as changed. */
@@ -244,8 +244,10 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			recorded: (ids, orphaned = []) => forgetReports(ids, orphaned),
 		},
 
-		async close() {
+		async close(patienceMs) {
+			const timer = patienceMs === undefined ? undefined : setTimeout(() => closing.abort(), patienceMs);
 			await round().catch((error: unknown) => log.error({ err: error }, "the last checkpoints failed"));
+			clearTimeout(timer);
 			closing.abort();
 			await turn;
 			await saveLag();

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { Checkpoint, CheckpointId } from "@repldock/protocol";
 
 /** Checkpoints that the site has not recorded yet: told when they come, and again until it has. */
@@ -9,6 +10,8 @@ export interface Reports {
 	tell(): void;
 	/** The connection to the site is new: whatever was told may be lost. */
 	tellAgain(): void;
+	/** @returns once the site has recorded all that it was told, or after the time. */
+	told(withinMs: number): Promise<void>;
 	/** The site has recorded these, and refused the orphaned ones, since what they build on is gone. */
 	recorded(ids: readonly CheckpointId[], orphaned?: readonly CheckpointId[]): void;
 }
@@ -36,6 +39,7 @@ export function createReports(
 } {
 	const waiting = new Map(before.map((checkpoint) => [textOf(checkpoint), checkpoint]));
 	const toldAtMs = new Map<string, number>();
+	let noneLeft = Promise.withResolvers<void>();
 
 	return {
 		unreported: () => [...waiting.values()],
@@ -64,12 +68,19 @@ export function createReports(
 			this.tell();
 		},
 
+		async told(withinMs) {
+			if (waiting.size === 0) return;
+			noneLeft = Promise.withResolvers();
+			await Promise.race([noneLeft.promise, wait(withinMs, undefined, { ref: false })]);
+		},
+
 		forget(ids) {
 			let news = false;
 			for (const id of ids) {
 				toldAtMs.delete(textOf(id));
 				news = waiting.delete(textOf(id)) || news;
 			}
+			if (waiting.size === 0) noneLeft.resolve();
 			return news;
 		},
 	};

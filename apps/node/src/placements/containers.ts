@@ -32,6 +32,8 @@ export interface ContainersOptions {
 	restoreVolume?(placement: DesiredPlacement): Promise<void>;
 	/** A container's life took a step. */
 	onChange(projectId: string): void;
+	/** Its programs stand still, some time after its life said "paused": nothing writes into its files any more. */
+	onPaused?(projectId: string): void;
 	log: Logger;
 }
 
@@ -134,6 +136,7 @@ export function createContainers(options: ContainersOptions, around: ProjectsAro
 		move(projectId, { kind: "pause" });
 		try {
 			await engine.pauseContainer(container.containerId);
+			options.onPaused?.(projectId);
 		} catch (error) {
 			// What stands still in part must not stay so.
 			await engine

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { type DesiredPlacement, isDeparting, type ObservedPlacement, RepldockError } from "@repldock/protocol";
 import type { ContainerStatus } from "../host.ts";
 import { reconcile, type Step } from "../reconcile/reconcile.ts";
@@ -51,11 +52,19 @@ export interface Placements {
 	containerEnded(projectId: string, containerId: string): Promise<void>;
 	projects(): string[];
 	observed(projectIds?: readonly string[]): ObservedPlacement[];
+	/**
+	 * The node goes down: ends every container, and starts none from now on.
+	 * @returns when all have ended, or after the time: one whose start takes long ends when that is done.
+	 */
+	endAll(withinMs: number): Promise<void>;
 	/** Tries nothing again from now on. */
 	close(): void;
 }
 
 const retryTimes = { firstMs: 1_000, mostMs: 30_000 };
+
+/** Containers that end at a time: programs that ignore TERM take a while, and the engine can only do so much at once. */
+const endAtATime = 16;
 
 const isAlive = ({ state }: ContainerStatus) => state === "running" || state === "paused";
 
@@ -74,6 +83,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	let startedMeanwhile = new Set<string>();
 	/** The site tells what it wants only when that changes, so what failed is tried again from here. */
 	const retry = createRetry(() => void queues.run("reconcile", bringAbout), options.retry ?? retryTimes);
+	let goesDown = false;
 	let saving: Promise<void> = Promise.resolve();
 
 	function save(): Promise<void> {
@@ -152,6 +162,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	}
 
 	async function bringAbout(): Promise<void> {
+		if (goesDown) return;
 		retry.begin();
 		try {
 			if (await carryOutAll()) retry.succeeded();
@@ -226,10 +237,12 @@ export function createPlacements(options: PlacementsOptions): Placements {
 	function ensureRunning(projectId: string): Promise<RunningContainer> {
 		const running = containers.running(projectId);
 		if (running) return Promise.resolve(running);
+		if (goesDown) return Promise.reject(goingDown());
 		const underWay = starts.get(projectId);
 		if (underWay) return underWay;
 		const start = queues
 			.run(projectId, async () => {
+				if (goesDown) throw goingDown();
 				const placement = placed(projectId);
 				if (placement.want !== "running") {
 					throw new RepldockError("not_running", "This project is stopped. Open it again to start it.");
@@ -239,7 +252,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 				const container = await containers.start(placement);
 				// What the site wants may have changed while it started, unseen by a look at the node in that moment.
 				const current = desired.get(projectId);
-				if (current?.want === "running" && current.generation === placement.generation) return container;
+				if (!goesDown && current?.want === "running" && current.generation === placement.generation) return container;
 				await containers.stop(projectId);
 				throw new RepldockError("not_running", "This project was stopped in this moment. Open it again to start it.");
 			})
@@ -366,6 +379,24 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			});
 		},
 
+		async endAll(withinMs) {
+			goesDown = true;
+			retry.close();
+			const left = [...desired.keys()].filter((id) => containers.life(id).state !== "stopped" || starts.has(id));
+			const work = async () => {
+				for (let id = left.pop(); id !== undefined; id = left.pop()) {
+					const projectId = id;
+					await queues
+						.run(projectId, () => containers.stop(projectId))
+						.catch((error: unknown) => log.error({ err: error, projectId }, "a container did not end"));
+				}
+			};
+			await Promise.race([
+				Promise.all(Array.from({ length: endAtATime }, work)),
+				wait(withinMs, undefined, { ref: false }),
+			]);
+		},
+
 		projects: () => [...desired.keys()],
 		close: retry.close,
 
@@ -384,4 +415,8 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			});
 		},
 	};
+}
+
+function goingDown(): RepldockError {
+	return new RepldockError("node_unreachable", "This server is going down. Open the project again when it is back.");
 }

@@ -139,3 +139,35 @@ test("a change of one project is not told of all the others", async () => {
 	await placements.apply([placement({ want: "stopped", visibility: "public" }), other]);
 	expect(changes).toEqual([projectId]);
 });
+
+test("a node that goes down ends all containers, one that is being started too, and starts none any more", async () => {
+	const { placements, containers, before, created } = await rig();
+	await placements.apply([placement(), placement({ projectId: otherId, want: "stopped" })]);
+	const held = hold();
+	before.create = held.wait;
+	const both = [placement(), placement({ projectId: otherId, wantVersion: 2 })];
+	const applied = placements.apply(both);
+	await held.reached;
+	const ended = placements.endAll(10_000);
+	await until(() => placements.life(projectId).state === "stopped");
+	held.open();
+	await Promise.all([ended, applied]);
+	expect(containers.size).toBe(0);
+	await placements.apply([placement({ wantVersion: 3 }), placement({ projectId: otherId, wantVersion: 3 })]);
+	await expect(placements.ensureRunning(projectId)).rejects.toMatchObject({ code: "node_unreachable" });
+	expect(created()).toBe(2);
+	expect(containers.size).toBe(0);
+});
+
+test("a start that takes for ever does not keep a node from going down", async () => {
+	const { placements, before } = await rig();
+	await placements.apply([placement({ want: "stopped" })]);
+	const held = hold();
+	before.create = held.wait;
+	const applied = placements.apply([placement({ wantVersion: 2 })]);
+	await held.reached;
+	await placements.endAll(50);
+	held.open();
+	await applied;
+	expect(placements.life(projectId).state).toBe("stopped");
+});

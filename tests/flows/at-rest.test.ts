@@ -1,0 +1,97 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type ObjectStore, openFolderStore } from "@repldock/objects";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+	repldock,
+	startInstanceIn,
+	startTestInstance,
+	stopTestInstance,
+	type TestInstance,
+} from "../support/instance.ts";
+import { findLeftovers } from "../support/leftovers.ts";
+import { lastLine, lastStoredLine, writeLines } from "../support/numbered-lines.ts";
+import { SiteClient } from "../support/site-client.ts";
+import { eventually } from "../support/wait.ts";
+import { WorkspaceClient } from "../support/workspace-client.ts";
+
+/** An instance of its own, in which no tick stores anything: what is durable has become so at rest. */
+let instance: TestInstance;
+let site: SiteClient;
+let objects: ObjectStore;
+
+const environment = { REPLDOCK_CHECKPOINT_EVERY: "1h", REPLDOCK_PAUSE_AFTER: "1s", REPLDOCK_IDLE_TIMEOUT: "never" };
+
+beforeAll(async () => {
+	instance = await startTestInstance(environment);
+	const person = { name: "Ada", email: "ada@example.org", password: "correct horse battery" };
+	site = await SiteClient.welcome(instance, person);
+	objects = await openFolderStore(join(instance.data, "objects"));
+}, 600_000);
+afterAll(() => instance && stopTestInstance(instance), 300_000);
+
+/** What the project's program wrote, on the node's own disk. */
+async function written(projectId: string): Promise<number> {
+	return lastLine(await readFile(join(instance.data, "volumes", projectId, "lines.txt"), "utf8"));
+}
+
+/** A project whose program writes all the time. Nobody but the workspace has it open. */
+async function startWriting(name: string) {
+	const project = await site.createProject("bash", { name });
+	const workspace = await (await WorkspaceClient.open(site, project.id)).connect();
+	await workspace.write("main.sh", writeLines);
+	await workspace.run();
+	await eventually("the first lines", async () => (await written(project.id).catch(() => 0)) > 5);
+	return { projectId: project.id, workspace };
+}
+
+const stateOf = async (projectId: string) => (await site.project(projectId)).state;
+
+test("what a program wrote last before its project was stopped is in the object store at once", async () => {
+	const { projectId, workspace } = await startWriting("Stopped");
+	await site.stop(projectId);
+	await eventually("the end", async () => (await stateOf(projectId)) === "stopped");
+	workspace.close();
+	const last = await written(projectId);
+	await eventually("the last line", async () => (await lastStoredLine(objects, projectId)) === last);
+});
+
+test("so is what it wrote before the project fell asleep", async () => {
+	const { projectId, workspace } = await startWriting("Asleep");
+	workspace.close();
+	await eventually("sleep", async () => (await stateOf(projectId)) === "asleep");
+	const last = await written(projectId);
+	await eventually("the last line", async () => (await lastStoredLine(objects, projectId)) === last);
+	await site.stop(projectId);
+});
+
+test("so is what it wrote until `down` ended it, and the site has heard of it; a restart of the agent ends no program", async () => {
+	const { projectId, workspace } = await startWriting("Running");
+	await repldock(["restart", "agent", "--data", instance.data]);
+	workspace.close();
+	const again = await eventually("the project", () => WorkspaceClient.open(site, projectId).catch(() => null));
+	await again.connect();
+	const afterRestart = await written(projectId);
+	await eventually("more lines", async () => (await written(projectId)) > afterRestart);
+
+	await repldock(["down", "--data", instance.data]);
+	const stored = await lastStoredLine(objects, projectId);
+	const { unreported } = JSON.parse(await readFile(join(instance.data, "checkpoints.json"), "utf8")) as {
+		unreported: unknown[];
+	};
+	expect(unreported).toEqual([]);
+	again.close();
+	instance = await startInstanceIn(instance.data, instance.httpPort, environment);
+	expect(stored).toBe(await written(projectId));
+}, 300_000);
+
+test("`down` leaves no container when the agent was killed a moment ago", async () => {
+	const { workspace } = await startWriting("Killed");
+	const status = JSON.parse(await repldock(["status", "--json", "--data", instance.data])) as {
+		services: { name: string; pid: number }[];
+	};
+	process.kill(status.services.find(({ name }) => name === "agent")?.pid ?? 0, "SIGKILL");
+	await repldock(["down", "--data", instance.data]);
+	workspace.close();
+	expect(await findLeftovers(instance.data)).toEqual([]);
+}, 300_000);
