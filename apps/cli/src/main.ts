@@ -50,6 +50,7 @@ Options
   --volumes-device D up: keep the projects' files on this block device, which has a btrfs file system
   --json             up, status, doctor, backup, rebuild-index, bench: for programs
   --to, --from URL   backup, restore: folder:/path or s3://bucket/prefix
+  --keep NUMBER      backup: remove older ones, and objects that they alone need (default: keep all)
   --time TIME        restore: which backup (default the newest)
   --follow, -f       logs: go on as they grow
 

@@ -26,6 +26,8 @@ export interface Settings {
 	to: string | undefined;
 	from: string | undefined;
 	time: string | undefined;
+	/** backup: how many whole ones stay; all of them when undefined. */
+	keep: number | undefined;
 	words: string[];
 }
 
@@ -51,6 +53,9 @@ export function readSettings(commandArguments: string[], environment: NodeJS.Pro
 	const httpPort = Number(portText);
 	if (!/^\d+$/.test(portText) || httpPort < 1 || httpPort > 65_535) {
 		throw new UsageError(`--http-port takes a port number from 1 to 65535, not ${portText}.`);
+	}
+	if (values.keep !== undefined && !/^[1-9]\d{0,5}$/.test(values.keep)) {
+		throw new UsageError(`--keep takes how many backups stay, at least 1, not ${values.keep}.`);
 	}
 	const appsDomain = environment.REPLDOCK_APPS_DOMAIN ?? "localhost";
 	const port = httpPort === 80 ? "" : `:${httpPort}`;
@@ -86,6 +91,7 @@ export function readSettings(commandArguments: string[], environment: NodeJS.Pro
 		to: values.to,
 		from: values.from,
 		time: values.time,
+		keep: values.keep === undefined ? undefined : Number(values.keep),
 		words: positionals,
 	};
 }
@@ -105,6 +111,7 @@ function parse(commandArguments: string[]) {
 			to: { type: "string" },
 			from: { type: "string" },
 			time: { type: "string" },
+			keep: { type: "string" },
 		},
 	});
 }

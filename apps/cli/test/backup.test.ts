@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ObjectStore, openFolderStore } from "@repldock/objects";
 import { runCommand } from "@repldock/service";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { type ObjectServer, startObjectServer } from "../../../tests/support/object-server.ts";
 import { withDatabase } from "../src/backup/database.ts";
 import { assertRestored, restoringMark } from "../src/backup/unfinished.ts";
@@ -67,6 +67,9 @@ beforeAll(async () => {
 	await writeFile(join(instance.data, "secrets/site/ticket-key.jwk"), '{"kty":"OKP"}\n', { mode: 0o600 });
 	await query(instance, "create table projects (id int primary key, name text);");
 	await query(instance, "insert into projects values (1, 'ada''s project'), (2, 'ünïcode');");
+	const id = "project_id text, generation int, sequence int";
+	await query(instance, `create table checkpoints (${id}, name text, object_key text);`);
+	await query(instance, `create table damaged_checkpoints (${id}, problem text);`);
 	await query(instance, "create table object_index (knows_since timestamptz);");
 	await query(instance, "insert into object_index values ('1970-01-01Z');");
 	objects = await openFolderStore(join(instance.data, "objects"));
@@ -229,6 +232,97 @@ test("a backup that the store refuses is no backup, and says so", async () => {
 	server.recover();
 	const from = settingsOf("refused-back", ["restore", "--from", `s3://${server.bucket}/refused`], s3);
 	await expect(restore(from)).rejects.toThrow(/none that was finished/);
+});
+
+test("a backup that lacks an object which its dump needs is none and says so, unless the database knows of the loss", async () => {
+	const place = join(root, "lacking");
+	const to = settingsOf("one", ["backup", "--to", `folder:${place}`]);
+	const lost = "insert into checkpoints values ('b', 1, 1, E'a\u2028name', 'projects/b/1/1');";
+	await query(instance, `insert into checkpoints values ('a', 1, 1, null, 'projects/a/1/1'); ${lost}`);
+	await expect(backup(to)).rejects.toThrow("projects/b/1/1");
+	const store = await openFolderStore(place);
+	expect((await keysOf(store, "backups/")).filter((key) => key.endsWith("manifest.json"))).toEqual([]);
+	expect(await keysOf(objects, "backups/")).toEqual([]);
+	await query(instance, "insert into damaged_checkpoints values ('b', 1, 1, 'missing');");
+	expect(await backup(to)).toBe(0);
+	await query(instance, "delete from checkpoints; delete from damaged_checkpoints;");
+});
+
+test("a mark stands in the instance's own store from before the dump until the backup is whole", async () => {
+	const own = { ...s3, REPLDOCK_OBJECTS: `s3://${server.bucket}/marked` };
+	server.requests.length = 0;
+	await backup(settingsOf("one", ["backup", "--to", `s3://${server.bucket}/elsewhere`], own));
+	const at = (wanted: RegExp) => server.requests.findIndex(({ method, key }) => wanted.test(`${method} ${key}`));
+	const [mark, dump, manifest] = [/^PUT marked.*begun$/, /^PUT else.*database\.dump$/, /^PUT else.*manifest/].map(at);
+	expect(mark).toBeGreaterThanOrEqual(0);
+	expect(dump).toBeGreaterThan(mark ?? 0);
+	const unmarked = server.requests.findIndex(({ method, query }) => method === "POST" && query.includes("delete"));
+	expect(unmarked).toBeGreaterThan(manifest ?? 0);
+	expect([...server.state.objects.keys()].filter((key) => key.endsWith("begun"))).toEqual([]);
+});
+
+test("--keep removes older backups and what they alone need, also when an earlier removal broke off; half ones go after a week", async () => {
+	const place = `s3://${server.bucket}/kept`;
+	const to = (...words: string[]) => settingsOf("one", ["backup", "--to", place, ...words], s3);
+	const names = () => [...server.state.objects.keys()].flatMap((key) => (key.startsWith("kept/") ? key.slice(5) : []));
+	const times = () => new Set(names().flatMap((key) => /^backups\/([^/]+)/.exec(key)?.[1] ?? []));
+	await objects.put("projects/old/1/1", Buffer.from("old"));
+	await backup(to());
+	await objects.remove(["projects/old/1/1"]);
+	await objects.put("projects/both/1/1", Buffer.from("both"));
+	await backup(to());
+	await backup(to());
+	expect(times().size).toBe(3);
+	expect(names()).toContain("projects/old/1/1");
+
+	// The mark goes, then the older ones' manifests and dumps; their objects do not.
+	let removals = 0;
+	const when = ({ method }: { method: string }) => method === "POST" && ++removals === 3;
+	server.fail({ status: 403, code: "AccessDenied" }, { when });
+	await expect(backup(to("--keep", "2"))).rejects.toMatchObject({ code: "refused" });
+	server.recover();
+	expect(names().filter((key) => key.endsWith("manifest.json"))).toHaveLength(2);
+	expect(names()).toContain("projects/old/1/1");
+
+	await objects.remove(["projects/both/1/1"]);
+	await backup(to("--keep", "2"));
+	expect(times().size).toBe(4);
+	server.setClock(8 * 24 * 60 * 60 * 1000);
+	onTestFinished(() => server.setClock(0));
+	await backup(to());
+	expect(times().size).toBe(3);
+	expect(names()).not.toContain("projects/old/1/1");
+	expect(names()).toContain("projects/both/1/1");
+	await backup(to("--keep", "1"));
+	expect(times().size).toBe(1);
+	expect(names()).not.toContain("projects/both/1/1");
+	server.setClock(0);
+	const back = settingsOf("kept-back", ["restore", "--from", place], s3);
+	await restore(back);
+	await expectRestored(back);
+});
+
+test("no object goes while another backup may build on it, or from a store that an instance works with", async () => {
+	const place = join(root, "guarded");
+	const store = await openFolderStore(place);
+	const to = (...words: string[]) => settingsOf("one", ["backup", "--to", `folder:${place}`, ...words]);
+	await objects.put("projects/old/1/1", Buffer.from("old"));
+	await backup(to());
+	await objects.remove(["projects/old/1/1"]);
+
+	const mark = "backups/2999-01-01T00-00-00.000Z/begun";
+	await store.put(mark, Buffer.from(""));
+	await expect(backup(to("--keep", "1"))).rejects.toThrow("Another backup, 2999");
+	expect(await keysOf(store, "projects/old/")).toHaveLength(1);
+	await store.remove([mark]);
+	await objects.put("projects/later/1/1", Buffer.from("later"));
+	await backup(to());
+	await objects.remove(["projects/later/1/1"]);
+	await store.put("projects/foreign/1/1", Buffer.from("an instance's own"));
+	await expect(backup(to("--keep", "1"))).rejects.toThrow("projects/foreign/1/1");
+	expect(await keysOf(store, "projects/")).toEqual(
+		expect.arrayContaining(["projects/foreign/1/1", "projects/later/1/1", "projects/old/1/1"]),
+	);
 });
 
 test("an instance whose restore was killed does not start as if it were whole", async () => {

@@ -1,5 +1,6 @@
 import { isNotFound, type ObjectStore } from "@repldock/objects";
 import { z } from "zod";
+import { say, yellow } from "../text.ts";
 
 const Sum = z.string().regex(/^[0-9a-f]{64}$/);
 const Part = z.object({ bytes: z.int().nonnegative(), sha256: Sum });
@@ -33,7 +34,11 @@ export type BackedUpObject = z.infer<typeof BackedUpObject>;
 export const objectPrefixes = ["packs/", "projects/"] as const;
 
 const root = "backups/";
+/** One `BackedUpObject` a line: what the backup names, and what is copied for it, written before the first copy. */
+export const objectListName = "objects.jsonl";
+export const copyListName = "copies.jsonl";
 const manifestName = "manifest.json";
+const markName = "begun";
 
 export function backupPrefix(time: string): string {
 	return `${root}${time}/`;
@@ -44,15 +49,58 @@ export function timeName(date: Date): string {
 	return date.toISOString().replaceAll(":", "-");
 }
 
-/** Times of the whole backups in a store, oldest first, and of those that were begun and not finished. */
-export async function listBackups(store: ObjectStore): Promise<{ whole: string[]; half: string[] }> {
-	const times = new Map<string, boolean>();
-	for await (const { key } of store.list(root)) {
+export interface HalfBackup {
+	time: string;
+	/** Its mark is there: it is being made, or was killed. Without, it has failed or is being removed. */
+	isMarked: boolean;
+	/** When something was last put into it, by the store's clock. */
+	changedAt: Date;
+}
+
+/** Times of the whole backups in a store, oldest first, and those that were begun and not finished. */
+export async function listBackups(store: ObjectStore): Promise<{ whole: string[]; half: HalfBackup[] }> {
+	const backups = new Map<string, HalfBackup & { isWhole: boolean }>();
+	for await (const { key, modifiedAt } of store.list(root)) {
 		const [time = "", name] = key.slice(root.length).split("/");
-		times.set(time, (times.get(time) ?? false) || name === manifestName);
+		const before = backups.get(time) ?? { time, isMarked: false, changedAt: modifiedAt, isWhole: false };
+		backups.set(time, {
+			time,
+			isMarked: before.isMarked || name === markName,
+			changedAt: modifiedAt > before.changedAt ? modifiedAt : before.changedAt,
+			isWhole: before.isWhole || name === manifestName,
+		});
 	}
-	const named = (isWhole: boolean) => [...times].filter(([, whole]) => whole === isWhole).map(([time]) => time);
-	return { whole: named(true), half: named(false) };
+	const all = [...backups.values()];
+	return {
+		whole: all.filter(({ isWhole }) => isWhole).map(({ time }) => time),
+		half: all.filter(({ isWhole }) => !isWhole).map(({ isWhole: _, ...half }) => half),
+	};
+}
+
+/**
+ * Works while a mark stands at `backups/<time>/begun` in each store. In the instance's own store it keeps the nodes from
+ * removing objects (`apps/node/src/checkpoints/garbage.ts`): a row that is thinned out after the dump leaves an old object
+ * that the dump alone needs. In the store of the backups it keeps others from removing what this one builds on.
+ */
+export async function whileMarked<T>(
+	stores: readonly ObjectStore[],
+	prefix: string,
+	work: () => Promise<T>,
+): Promise<T> {
+	const key = prefix + markName;
+	try {
+		for (const store of stores) await store.put(key, Buffer.from(`${new Date().toISOString()}\n`));
+		return await work();
+	} finally {
+		for (const store of stores) {
+			await store.remove([key]).catch((error: unknown) => {
+				const why = error instanceof Error ? error.message : String(error);
+				say(
+					`${yellow("!")} ${key} stays in ${store.description} and holds up the removal of garbage for a week: ${why}`,
+				);
+			});
+		}
+	}
 }
 
 export async function writeManifest(store: ObjectStore, prefix: string, manifest: Manifest): Promise<void> {

@@ -1,34 +1,74 @@
 import { createHash } from "node:crypto";
 import { copyObject, isNotFound, type ObjectStore } from "@repldock/objects";
-import { BackedUpObject, backupPrefix, type Manifest, objectPrefixes } from "./manifest.ts";
+import { BackedUpObject, backupPrefix, type Manifest, objectListName, objectPrefixes } from "./manifest.ts";
+
+/** An object that a backup needs, and whether the other store has it already. */
+export interface PlannedObject extends BackedUpObject {
+	isThere: boolean;
+}
 
 /**
- * Names every object of the projects for a backup. Objects never change under their key, so of those that the other
- * store has already none is copied again.
+ * All objects of the projects. Objects never change under their key, so of those that the other store has already none is
+ * copied again.
  * @param to undefined when the backup lies in the same store.
  */
-export async function* backUpObjects(
+export async function planObjects(
 	from: ObjectStore,
 	to: ObjectStore | undefined,
 	known: ReadonlyMap<string, BackedUpObject>,
-): AsyncGenerator<BackedUpObject> {
+): Promise<PlannedObject[]> {
+	const planned: PlannedObject[] = [];
 	for (const prefix of objectPrefixes) {
 		const present = to ? await sizesOf(to, prefix) : new Map<string, number>();
 		for await (const { key, bytes } of from.list(prefix)) {
 			const earlier = known.get(key);
 			const sha256 = earlier?.bytes === bytes ? earlier.sha256 : null;
-			if (!to || (sha256 && present.get(key) === bytes)) {
-				yield { key, bytes, sha256 };
-				continue;
-			}
-			try {
-				yield { key, ...(await copyObject(from, to, { from: key, to: key })) };
-			} catch (error) {
-				// Garbage that was collected meanwhile; the database, dumped before, names nothing of that.
-				if (!isNotFound(error)) throw error;
-			}
+			planned.push({ key, bytes, sha256, isThere: !to || (sha256 !== null && present.get(key) === bytes) });
 		}
 	}
+	return planned;
+}
+
+/** Copies what is not there yet, and names each object of the backup. */
+export async function* backUpObjects(
+	from: ObjectStore,
+	to: ObjectStore,
+	planned: readonly PlannedObject[],
+): AsyncGenerator<BackedUpObject> {
+	for (const { isThere, ...entry } of planned) {
+		if (isThere) {
+			yield entry;
+			continue;
+		}
+		try {
+			yield { key: entry.key, ...(await copyObject(from, to, { from: entry.key, to: entry.key })) };
+		} catch (error) {
+			// Gone since it was listed; whether the dump needs it is seen at the end.
+			if (!isNotFound(error)) throw error;
+		}
+	}
+}
+
+/**
+ * Looks whether a backup is whole: every object that it names, and every one that its dump needs, lies in its store.
+ * @throws Error that names the first one missing.
+ */
+export async function checkWhole(
+	store: ObjectStore,
+	listed: ReadonlyMap<string, number>,
+	needed: ReadonlySet<string>,
+): Promise<void> {
+	const present = new Map<string, number>();
+	for (const prefix of objectPrefixes) for (const [key, bytes] of await sizesOf(store, prefix)) present.set(key, bytes);
+	const missing = [
+		...[...listed].filter(([key, bytes]) => present.get(key) !== bytes).map(([key]) => key),
+		...[...needed].filter((key) => !listed.has(key)),
+	];
+	if (missing.length === 0) return;
+	throw new Error(
+		`This is no whole backup: ${missing.length} objects that the database needs are not in it, the first is ` +
+			`${missing[0]}. Run it again; if it stays, the object store has lost them: see ./repldock doctor.`,
+	);
 }
 
 /** Brings back, or checks, every object that a backup names. @throws Error that names the first one missing. */
@@ -62,7 +102,7 @@ export async function* readObjectList(
 	time: string,
 	expected: Manifest["objects"],
 ): AsyncGenerator<BackedUpObject> {
-	const key = `${backupPrefix(time)}objects.jsonl`;
+	const key = backupPrefix(time) + objectListName;
 	const hash = createHash("sha256");
 	let rest = "";
 	for await (const chunk of await store.get(key)) {

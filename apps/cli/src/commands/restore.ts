@@ -81,7 +81,8 @@ async function chooseBackup(store: ObjectStore, wanted: string | undefined): Pro
 	const { whole, half } = await listBackups(store);
 	const chosen = wanted ?? whole.at(-1);
 	if (chosen && whole.includes(chosen)) return chosen;
-	if (chosen && half.includes(chosen)) throw new Error(`The backup ${chosen} was not finished. Choose another one.`);
+	if (chosen && half.some(({ time }) => time === chosen))
+		throw new Error(`The backup ${chosen} was not finished. Choose another one.`);
 	const others =
 		whole.length > 0 ? `It has: ${whole.join(", ")}.` : `It has none${half.length > 0 ? " that was finished" : ""}.`;
 	throw new Error(`${store.description} has no ${chosen ? `backup ${chosen}` : "backup to restore"}. ${others}`);

@@ -217,6 +217,26 @@ test("an agent that died goes on with what is durable, and clears away what is n
 	expect(await snapshotsOf(one, id)).toEqual([]);
 });
 
+test("an agent that ends waits no longer than it may for a store that hangs, and its next one stores the same", async () => {
+	const { id, path } = await makeProject();
+	await one.checkpoints.round();
+	await writeFile(join(path, "last.txt"), "last words");
+	const hangs: ObjectStore["put"] = async (_key, _body, { signal = new AbortController().signal } = {}) => {
+		await delay(60_000, undefined, { signal });
+		throw new Error("it hung");
+	};
+	cluster.breakStore({ put: hangs });
+	const askedAtMs = performance.now();
+	await one.checkpoints.close(50);
+	expect(performance.now() - askedAtMs).toBeLessThan(30_000);
+	expect(cluster.chainOf(id)).toHaveLength(1);
+	cluster.breakStore();
+	await one.restart();
+	await one.checkpoints.close(60_000);
+	expect(cluster.chainOf(id)).toHaveLength(2);
+	await one.restart();
+});
+
 test("a clock that is set back neither hides later checkpoints behind earlier ones nor promises what is to come", async () => {
 	const { id, path } = await makeProject();
 	const clock = vi.spyOn(Date, "now");
@@ -308,7 +328,22 @@ test("only old objects that no manifest names are removed, and none while the si
 	// A database that was made after these objects, because the one that knew them is lost.
 	const young = async () => ({ ...(await options.unnamed([told])), knowsSince: new Date().toISOString() });
 	expect(await collectGarbage({ ...options, unnamed: young })).toBe(0);
-	await collectGarbage(options);
+	// The instance is being backed up; a mark that a killed backup left counts for a week.
+	const mark = "backups/2026-01-02T00-00-00Z/begun";
+	await cluster.store.put(mark, Buffer.from(""));
+	expect(await collectGarbage(options)).toBe(0);
+	expect(await keysOf(cluster.store, "")).toContain(told);
+	await cluster.store.remove([mark]);
+	// Begun and dumped before the rows went, while the garbage was being looked for already.
+	async function unnamedMeanwhile(keys: readonly string[]) {
+		await cluster.store.put(mark, Buffer.from(""));
+		return options.unnamed(keys);
+	}
+	expect(await collectGarbage({ ...options, unnamed: unnamedMeanwhile })).toBe(0);
+	const dayMs = 24 * 60 * 60 * 1000;
+	const later = (days: number) => ({ ...cluster.store, now: async () => new Date(Date.now() + days * dayMs) });
+	expect(await collectGarbage({ ...options, store: later(6) })).toBe(0);
+	expect(await collectGarbage({ ...options, store: later(8) })).toBeGreaterThan(0);
 	const left = await keysOf(cluster.store, "");
 	expect(left).toContain(untold);
 	expect(left).toEqual(expect.arrayContaining([list, backedUp]));
