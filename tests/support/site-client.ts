@@ -41,13 +41,21 @@ export class SiteClient {
 		return new SiteClient(instance.siteUrl, { cookie: cookiesOf(response) });
 	}
 
-	static async signUp(siteUrl: string, person: { name: string; email: string; password: string }): Promise<SiteClient> {
-		const response = await fetch(`${siteUrl}/api/auth/sign-up/email`, {
+	static signUp(siteUrl: string, person: { name: string; email: string; password: string }): Promise<SiteClient> {
+		return SiteClient.comeIn(siteUrl, "sign-up", person);
+	}
+
+	static signIn(siteUrl: string, { email, password }: { email: string; password: string }): Promise<SiteClient> {
+		return SiteClient.comeIn(siteUrl, "sign-in", { email, password });
+	}
+
+	private static async comeIn(siteUrl: string, how: "sign-up" | "sign-in", body: object): Promise<SiteClient> {
+		const response = await fetch(`${siteUrl}/api/auth/${how}/email`, {
 			method: "POST",
 			headers: { "content-type": "application/json", origin: siteUrl },
-			body: JSON.stringify(person),
+			body: JSON.stringify(body),
 		});
-		if (!response.ok) throw new Error(`Sign-up was refused: ${response.status} ${await response.text()}`);
+		if (!response.ok) throw new Error(`The ${how} was refused: ${response.status} ${await response.text()}`);
 		return new SiteClient(siteUrl, { cookie: cookiesOf(response) });
 	}
 
