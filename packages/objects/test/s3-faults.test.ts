@@ -128,7 +128,12 @@ test("requests side by side read replaced credentials once, and a large put goes
 	expect(await lengthOf(store.get("large"))).toBe(partBytes + 100);
 	expect(reads.count).toBe(1);
 	server.rotate({ sessionToken: "third" });
-	const { store: other, reads: readsOfOther } = openReplaceable(async () => server.credentials);
+	const before = server.requests.length;
+	const { store: other, reads: readsOfOther } = openReplaceable(async () => {
+		// All are refused before there is an answer to any.
+		await expect.poll(() => server.requests.slice(before).filter(({ status }) => status === 400).length).toBe(8);
+		return server.credentials;
+	});
 	server.rotate({ sessionToken: "fourth" });
 	await Promise.all(Array.from({ length: 8 }, (_, index) => other.put(`key/${index}`, body)));
 	expect(readsOfOther.count).toBe(1);
