@@ -35,10 +35,11 @@ export async function registerNode(database: Database, node: RegisteredNode): Pr
 			.where("name", "=", node.name)
 			.forUpdate()
 			.executeTakeFirst();
-		const known = before?.machineId ?? node.machineId;
-		const isAnother = known !== node.machineId;
-		if (isAnother && before?.live) return null;
-		const id = await writeNode(transaction, node);
+		// An agent that does not tell is taken for the one before.
+		const machineId = node.machineId ?? before?.machineId ?? null;
+		const isAnother = before?.machineId != null && before.machineId !== machineId;
+		if (isAnother && before.live) return null;
+		const id = await writeNode(transaction, { ...node, machineId });
 		if (isAnother) await raiseGenerations(transaction, id);
 		return id;
 	});
