@@ -9,12 +9,26 @@ const MachineId = z.uuid();
  * @throws when the file is there and holds anything else.
  */
 export async function readMachineId(path: string): Promise<string> {
+	return (await readKnown(path)) ?? draw(path);
+}
+
+/** The draft comes whole or not at all, and of two that are drawn at once the first one stays. */
+async function draw(path: string): Promise<string> {
 	const draft = `${path}.new`;
 	await writeFile(draft, `${randomUUID()}\n`, { mode: 0o600, flush: true });
-	// It comes whole or not at all, and the first one stays.
-	await link(draft, path).catch((error: NodeJS.ErrnoException) => {
-		if (error.code !== "EEXIST") throw error;
-	});
+	await link(draft, path).catch(unless("EEXIST"));
 	await rm(draft);
-	return MachineId.parse((await readFile(path, "utf8")).trim());
+	return MachineId.parse(await readKnown(path));
+}
+
+async function readKnown(path: string): Promise<string | undefined> {
+	const text = await readFile(path, "utf8").catch(unless("ENOENT"));
+	return text === undefined ? undefined : MachineId.parse(text.trim());
+}
+
+/** Lets one failure pass. */
+function unless(code: string): (error: NodeJS.ErrnoException) => undefined {
+	return (error) => {
+		if (error.code !== code) throw error;
+	};
 }

@@ -141,7 +141,7 @@ test("a state file from before is read: nothing is known to be behind", async ()
 	const file = join(cluster.directory, "older.json");
 	await writeFile(file, JSON.stringify({ durable: {}, unreported: [] }));
 	const read = await readCheckpoints(file);
-	expect(read).toEqual({ durable: {}, unreported: [], behind: {}, storeFailure: null });
+	expect(read).toEqual({ durable: {}, held: {}, unreported: [], behind: {}, storeFailure: null });
 	const behind = { [cluster.place().projectId]: "2026-03-01T12:00:00.000Z" };
 	const told = { ...read, behind, storeFailure: { at: "2026-03-01T12:01:00.000Z", problem } };
 	await writeCheckpoints(file, told);
