@@ -48,7 +48,8 @@ test("a project whose container does not start is edited and exported, and runs 
 	await page.setViewportSize({ width: 1440, height: 900 });
 
 	await notice.getByRole("button", { name: "Try again" }).click();
-	await page.getByRole("button", { name: "Dismiss" }).waitFor();
+	// Told where Run is, and by a notification when the page hears of it in another way too.
+	await page.getByRole("button", { name: "Dismiss" }).first().waitFor();
 	await notice.waitFor();
 	await bringBack();
 	await notice.getByRole("button", { name: "Try again" }).click();

@@ -23,9 +23,11 @@ async function damage(): Promise<string> {
 	return /.*damage: .*/.exec(said)?.[0] ?? said;
 }
 
+/** Those of checkpoints. */
 async function objects(): Promise<string[]> {
 	const entries = await readdir(join(instance.data, "objects"), { recursive: true, withFileTypes: true });
-	return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+	const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+	return files.filter((file) => /\/objects\/(packs|projects)\//.test(file));
 }
 
 test("a flipped bit in the object store is told by doctor, and the node stores what it has anew", async () => {

@@ -242,6 +242,11 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 				reports.tellAgain();
 			},
 			recorded: (ids, orphaned = []) => forgetReports(ids, orphaned),
+			async told(withinMs) {
+				await reports.told(withinMs);
+				// Written down as well, lest the next agent tell it once more.
+				await turn;
+			},
 		},
 
 		async close(patienceMs) {
