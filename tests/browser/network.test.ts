@@ -155,7 +155,7 @@ test("an owner watches the project's traffic: floor, what is borrowed, destinati
 
 /** Light and dark, wide and narrow: nothing that axe would refuse, and pictures where SHOTS names a folder. */
 async function shots(page: Page, name: string, part: string, narrowed = async () => {}) {
-	const folder = process.env.SHOTS;
+	const folder = process.env.REPLDOCK_TEST_SCREENSHOTS;
 	for (const width of [1440, 390]) {
 		await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
 		if (width === 390) await narrowed();
