@@ -20,7 +20,7 @@ export async function* bodyOf(message: IncomingMessage, stallTimeoutMs: number):
 			const startedAtMs = performance.now();
 			const stalled = () =>
 				message.destroy(new ObjectStoreError("unavailable", "The object store stalled in the middle of an answer."));
-			const timer = setTimeout(stalled, stallTimeoutMs - waitedMs);
+			const timer = setTimeout(stalled, Math.max(0, stallTimeoutMs - waitedMs));
 			const next = await chunks.next().finally(() => clearTimeout(timer));
 			if (next.done) break;
 			waitedMs += performance.now() - startedAtMs;
