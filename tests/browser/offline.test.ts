@@ -41,8 +41,9 @@ test("edits that wait survive the loss of the page", async () => {
 	const asked = page.waitForEvent("dialog").then((dialog) => dialog.accept().then(() => dialog.type()));
 	await page.goto("about:blank");
 	expect(await asked).toBe("beforeunload");
-	await page.context().setOffline(false);
+	// Before the network is back: a page that is being left may still be there for a moment, and send it.
 	expect(await workspace.read("main.py")).toBe("");
+	await page.context().setOffline(false);
 
 	await page.goto(`/projects/${project.id}`);
 	await ide.expectCode("main.py", /^typed offline$/);

@@ -9,7 +9,7 @@ export interface Credentials {
 }
 
 /** Longest wait of one step; a step that works takes a small part of it, also on two slow cores. */
-export const stepTimeoutMs = 20_000;
+export const stepTimeoutMs = 30_000;
 
 /** Polls a value of the page until it matches: `await soon(() => page.title()).toBe("…")`. */
 export function soon<T>(read: () => T | Promise<T>, timeoutMs = stepTimeoutMs) {
