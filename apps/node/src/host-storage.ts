@@ -64,9 +64,7 @@ export interface Snapshots {
 export interface VersionPlaces {
 	/** Host path of a version that is whole. */
 	path(projectId: string, versionId: string): string;
-	/** Whether the node's own snapshots hold this checkpoint now: what builds on it can be received. */
-	isLocal(projectId: string, versionId: string): Promise<boolean>;
-	/** @returns false when the node's own snapshots do not hold this version; else the version is whole, at no cost. */
+	/** Takes it from the node's own snapshots, at no cost. @returns false when it is none of them any more. */
 	takeLocal(projectId: string, versionId: string): Promise<boolean>;
 	/** Makes one part of a version's chain, under the name it was sent from; see `Snapshots.receive`. */
 	receive: Snapshots["receive"];

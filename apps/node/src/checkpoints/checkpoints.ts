@@ -51,6 +51,8 @@ export interface Checkpoints {
 	 * @throws RepldockError `node_unreachable` when it cannot be had now.
 	 */
 	restore(placement: DesiredPlacement): Promise<void>;
+	/** Whether the snapshot of a checkpoint is here, and whole. */
+	isKept(id: CheckpointId): boolean;
 	durability(projectId: string): Durability;
 	/** How far all volumes are behind; as the last look found it. */
 	lag(): Lag;
@@ -155,7 +157,8 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 				// The clock was set back: nothing is known until the next one, which is due.
 				const isToCome = kept.upTo !== null && Date.parse(kept.upTo) > Date.now();
 				const known = isToCome ? { ...kept, upTo: null, changes: neverCounted } : kept;
-				durable.set(projectId, { ...known, base, hasSnapshot: isHere(kept) });
+				// One that was lost is being received again under its name when an agent dies: what is there then is not whole.
+				durable.set(projectId, { ...known, base, hasSnapshot: kept.hasSnapshot && isHere(kept) });
 			}
 			await state.removeUnkept(namesIn(present));
 		},
@@ -199,6 +202,8 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 			// Nobody waits for it: a copy that the store tells of outlives the loss of the database.
 			if ((await bring(placement)) === "copied") void dueRound().catch(() => undefined);
 		},
+
+		isKept: state.isKept,
 
 		durability(projectId) {
 			const moment = state.moments.get(projectId);

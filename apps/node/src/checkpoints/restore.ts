@@ -69,6 +69,8 @@ async function receiveChain(
 	missing: readonly Checkpoint[],
 	full: Checkpoint,
 ) {
+	// What an agent that died has received is in the way, and may not be whole.
+	await state.removeUnkept(missing.map(snapshotOf));
 	let before: Checkpoint | undefined;
 	for (const checkpoint of missing) {
 		await receiveCheckpoint(store, snapshots, checkpoint.projectId, checkpoint);

@@ -88,7 +88,10 @@ export function createSources(parts: SourceParts) {
 				durable.set(projectId, { ...own, changes: await changesOf(snapshots, projectId) });
 				log.info({ projectId }, "project restored from its own snapshot");
 			} else {
-				durable.set(projectId, await restoreVolume(parts, placement, await chainOf(placement)));
+				const chain = await chainOf(placement);
+				// Which snapshots are lost, before they are received: whoever finds half of one must not take it for whole.
+				await state.save();
+				durable.set(projectId, await restoreVolume(parts, placement, chain));
 			}
 			state.moments.delete(projectId);
 			await state.save();

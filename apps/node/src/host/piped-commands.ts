@@ -34,7 +34,10 @@ export function sending(command: Filter, through?: Filter): SentSnapshot {
 	}
 }
 
-/** Hands a stream to a command, or to another one that hands on what it makes of it. */
+/**
+ * Hands a stream to a command, or to another one that hands on what it makes of it. The command ends with this process: to it
+ * a stream that breaks off looks like one that has ended, and what it has made would come in the way of the next try.
+ */
 export async function receiving(command: Filter, { stream, through }: ReceivedBytes): Promise<void> {
 	const { first, receiver, end } = through ? joinedBy(through, command) : alone(command);
 	try {
@@ -53,14 +56,14 @@ export async function receiving(command: Filter, { stream, through }: ReceivedBy
 }
 
 function alone(command: Filter) {
-	const receiver = start(command, ["pipe", "ignore", "pipe"]);
+	const receiver = start(endingWithUs(command), ["pipe", "ignore", "pipe"]);
 	return { first: receiver, receiver, end: receiver.end };
 }
 
 function joinedBy(through: Filter, command: Filter) {
 	const pipe = openKernelPipe();
 	try {
-		const receiver = start(command, [pipe.readEnd, "ignore", "pipe"]);
+		const receiver = start(endingWithUs(command), [pipe.readEnd, "ignore", "pipe"]);
 		const first = start(through, ["pipe", pipe.writeEnd, "pipe"]);
 		return { first, receiver, end: bothEnded(receiver, first) };
 	} finally {
@@ -76,6 +79,8 @@ function bothEnded(first: Started, filter: Started): Promise<void> {
 	both.catch(() => undefined);
 	return both;
 }
+
+const endingWithUs = (command: Filter): Filter => ["setpriv", "--pdeathsig", "KILL", ...command];
 
 function start([program, ...programArguments]: Filter, stdio: StdioOptions): Started {
 	const child = spawn(program, programArguments, { stdio });

@@ -1,6 +1,5 @@
 import { mkdir, readdir, rename, rmdir, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { runCommand } from "@repldock/service";
 import type { VersionPlaces } from "../host-storage.ts";
 import { deleteSubvolume, removeStaleCounters, snapshotSubvolume, subvolumeUsage } from "./btrfs.ts";
 import { createSnapshots } from "./snapshots.ts";
@@ -29,22 +28,13 @@ export function createVersionPlaces(mountPoint: string): VersionPlaces {
 		if (await stat(place).catch(ignoreMissing)) await deleteSubvolume(mountPoint, place);
 	}
 
-	async function isLocal(projectId: string, versionId: string): Promise<boolean> {
-		const place = local.path(projectId, versionId);
-		if (!(await stat(place).catch(ignoreMissing))) return false;
-		// One that is still being received can be written.
-		return (await runCommand("btrfs", ["property", "get", "-ts", place, "ro"])).trim() === "ro=true";
-	}
-
 	return {
 		path,
-		isLocal,
 
 		async takeLocal(projectId, versionId) {
 			const from = local.path(projectId, versionId);
 			const to = path(projectId, versionId);
 			try {
-				if (!(await isLocal(projectId, versionId))) return false;
 				await mkdir(dirname(to), { recursive: true, mode: 0o700 });
 				await snapshotSubvolume(from, to, "read-only");
 				return true;

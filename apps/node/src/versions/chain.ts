@@ -1,10 +1,18 @@
-import { type Checkpoint, isReference, type ManifestQuestion, RepldockError } from "@repldock/protocol";
+import {
+	type Checkpoint,
+	type CheckpointId,
+	isReference,
+	type ManifestQuestion,
+	RepldockError,
+} from "@repldock/protocol";
 
 export interface ChainParts {
 	/** What restores a version, by the site's knowledge. @throws RepldockError `node_unreachable` when it does not answer. */
 	manifest(question: ManifestQuestion): Promise<Checkpoint[]>;
 	/** This node's checkpoints that the site may not have recorded yet. */
 	unreported(): readonly Checkpoint[];
+	/** Whether the node's own snapshots hold this checkpoint, whole. */
+	isKept(id: CheckpointId): boolean;
 }
 
 /** A version's place among those of its project. @throws RepldockError `not_found` for what no version is called. */

@@ -4,7 +4,7 @@ import { CommandError, type Logger } from "@repldock/service";
 import { receiveCheckpoint } from "../checkpoints/stream.ts";
 import type { VersionPlaces } from "../host-storage.ts";
 import { createQueues } from "../placements/queues.ts";
-import { type ChainParts, findChain, gone, idOf } from "./chain.ts";
+import { type ChainParts, findChain, gone, idOf, placeOf } from "./chain.ts";
 import type { ShelfLimits } from "./limits.ts";
 
 /** A version that is to be fetched, and for whom. */
@@ -90,7 +90,8 @@ export function createFetching(parts: FetchParts) {
 
 	/** @param at of the checkpoint that is on the shelf and stays there; -1 when there is none. */
 	async function receiveAfter(projectId: string, chain: readonly Checkpoint[], at: number): Promise<void> {
-		const local = await lastLocal(chain);
+		// The last part before the version itself that the node has for its own work, for this project's or another's sake.
+		const local = chain.slice(0, -1).findLastIndex(parts.isKept);
 		try {
 			await receiveAll(projectId, chain.slice(Math.max(at, local) + 1));
 		} catch (error) {
@@ -102,15 +103,6 @@ export function createFetching(parts: FetchParts) {
 				throw again;
 			});
 		}
-	}
-
-	/** The last part before the version itself that the node has for its own work, for this project's or another's sake. */
-	async function lastLocal(chain: readonly Checkpoint[]): Promise<number> {
-		for (let at = chain.length - 2; at >= 0; at -= 1) {
-			const checkpoint = chain[at] as Checkpoint;
-			if (await places.isLocal(checkpoint.projectId, idOf(checkpoint))) return at;
-		}
-		return -1;
 	}
 
 	/** Only the last one stays: the others are needed no more once the next is there. */
@@ -132,7 +124,8 @@ export function createFetching(parts: FetchParts) {
 			const { projectId, versionId } = wanted;
 			return queues.run(projectId, async () => {
 				await parts.settled(projectId);
-				if (await places.takeLocal(projectId, versionId)) return "own";
+				const isKept = parts.isKept({ projectId, ...placeOf(versionId) });
+				if (isKept && (await places.takeLocal(projectId, versionId))) return "own";
 				const startedAtMs = performance.now();
 				await whenFree(!wanted.reader.mayEdit, () => fetchChain(wanted)).catch((error: unknown) => {
 					throw toProblem(error);

@@ -23,7 +23,7 @@ export async function startVersions(options: {
 	mountPoint: string;
 	volumes: Volumes;
 	owner: RunnerId;
-	checkpoints: Pick<Checkpoints, "save" | "bringUpToDate" | "reports">;
+	checkpoints: Pick<Checkpoints, "save" | "bringUpToDate" | "reports" | "isKept">;
 	standStill<T>(projectId: string, work: () => Promise<T>): Promise<T>;
 	manifest(question: ManifestQuestion): Promise<Checkpoint[]>;
 	workspaces: Workspaces;
@@ -40,6 +40,7 @@ export async function startVersions(options: {
 		...options,
 		places: createVersionPlaces(options.mountPoint),
 		unreported: checkpoints.reports.unreported,
+		isKept: checkpoints.isKept,
 	});
 	await shelf.recover();
 	return createVersions({

@@ -13,6 +13,7 @@ import { startObjectServer } from "../../../../tests/support/object-server.ts";
 import { collectGarbage } from "../../src/checkpoints/garbage.ts";
 import { readPack } from "../../src/checkpoints/pack.ts";
 import { scrubOnSchedule } from "../../src/checkpoints/scrub.ts";
+import { createSubvolume } from "../../src/host/btrfs.ts";
 import { findLeftovers, log } from "../host/machine.ts";
 import { type CheckpointNode, type Cluster, keysOf, namesIn, startCluster } from "./rig.ts";
 
@@ -215,6 +216,38 @@ test("an agent that died goes on with what is durable, and clears away what is n
 	expect(cluster.chainOf(id)).toHaveLength(1);
 	await one.checkpoints.forget(id);
 	expect(await snapshotsOf(one, id)).toEqual([]);
+});
+
+test("what an agent that died was receiving again, under the name of a snapshot it had lost, is not taken for whole", async () => {
+	const { placement, id, path } = await makeProject();
+	await one.checkpoints.round();
+	await one.volumes.remove(id);
+	const [name = ""] = await snapshotsOf(one, id);
+	await one.snapshots.remove([{ projectId: id, name }]);
+	await one.restart();
+	async function leaveHalf() {
+		const place = one.snapshots.path(id, name);
+		await mkdir(join(place, ".."));
+		await createSubvolume(place);
+	}
+	const dies = Promise.withResolvers<void>();
+	cluster.breakStore({
+		async get() {
+			await leaveHalf();
+			dies.resolve();
+			return new Promise(() => undefined);
+		},
+	});
+	void one.checkpoints.restore(cluster.place({ ...placement, stored: true }));
+	await dies.promise;
+	await one.restart();
+	expect(one.checkpoints.isKept(cluster.chainOf(id)[0] as Checkpoint)).toBe(false);
+	expect(await snapshotsOf(one, id)).toEqual([]);
+	// Or it comes later, from a program that outlived the agent.
+	await leaveHalf();
+	cluster.breakStore();
+	await one.checkpoints.restore(cluster.place({ ...placement, stored: true }));
+	expect(await readdir(path)).toEqual(["main.py"]);
 });
 
 test("an agent that ends waits no longer than it may for a store that hangs, and its next one stores the same", async () => {

@@ -99,6 +99,7 @@ test("what the volume's own snapshot holds is not fetched; else those who ask at
 	// A copy of the node's own cannot be built on: it is another subvolume than the one that was sent.
 	const ids = await makeVersions(4);
 	await world.node.snapshots.remove([{ projectId: world.rig.projectId, name: own }]);
+	await world.node.restart();
 	expect(await text(ids[3] ?? "", "main.py")).toBe("print(4)\n");
 	expect(counted.gets).toBe(0);
 	const all = await Promise.all(Array.from({ length: 8 }, () => text(ids[1] ?? "", "main.py")));

@@ -60,6 +60,7 @@ export async function startVersionRig(
 					checkpoints: {
 						save: (...given) => node.checkpoints.save(...given),
 						bringUpToDate: (...given) => node.checkpoints.bringUpToDate(...given),
+						isKept: (id) => node.checkpoints.isKept(id),
 						reports: { ...node.checkpoints.reports, unreported: () => node.checkpoints.reports.unreported() },
 					},
 					manifest: async ({ projectId: of, version }) => cluster.chainOf(of, version),
