@@ -99,3 +99,17 @@ function draftsOf(page: Page): Promise<number> {
 			}),
 	);
 }
+
+test("a project whose name could not be read at first gets it by itself", async () => {
+	const { project } = await openProject("python");
+	const page = await openPage();
+	let failures = 2;
+	await page.route(`**/api/v1/projects/${project.id}`, (route) => {
+		failures -= 1;
+		return failures < 0 ? route.continue() : route.abort();
+	});
+	await IdePage.open(page, project.id);
+	await page.getByRole("heading", { level: 1, name: "Project", exact: true }).waitFor({ state: "attached" });
+	await page.getByRole("heading", { level: 1, name: `${project.name}, rename` }).waitFor();
+	expect(await page.title()).toBe(`${project.name} · Repldock`);
+});

@@ -29,7 +29,11 @@ export function Header(props: { project: Project | null; siteUrl: string; onProj
 						<ArrowLeft size={17} aria-hidden />
 					</a>
 				</Tooltip>
-				{project && <ProjectName project={project} onChange={props.onProject} />}
+				{project ? (
+					<ProjectName project={project} onChange={props.onProject} />
+				) : (
+					<h1 className="rd-visually-hidden">Project</h1>
+				)}
 				<ContainerDot state={workspace} />
 				<SaveBadge />
 				<DurableBadge />

@@ -1,8 +1,6 @@
-import type { Project } from "@repldock/protocol";
 import { Button, EmptyState, LinkButton, Toaster } from "@repldock/ui";
 import { Unplug } from "lucide-react";
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
-import { problemOf } from "../connection/problem.ts";
 import { headlineOf } from "../run/sentences.ts";
 import { useStore } from "../use-store.ts";
 import { mainPort } from "../webview/addresses.ts";
@@ -13,6 +11,7 @@ import { HistoryPanel } from "./history-panel.tsx";
 import { NarrowLayout } from "./narrow-layout.tsx";
 import { RescueNotice } from "./rescue-notice.tsx";
 import { useMedia } from "./use-media.ts";
+import { useProject } from "./use-project.ts";
 import { useShortcuts } from "./use-shortcuts.ts";
 import { WideLayout } from "./wide-layout.tsx";
 
@@ -22,29 +21,10 @@ export function IdeLayout({ siteUrl }: { siteUrl: string }) {
 	const narrow = useMedia("(max-width: 760px)");
 	const link = useStore(connection.state);
 	const workspace = useStore(state);
-	const [project, setProject] = useState<Project | null>(null);
-	const [isPrivate, setPrivate] = useState<boolean | null>(null);
+	const { project, setProject, isPrivate } = useProject(site);
 	const [webOpen, setWebOpen] = useState(false);
 	useShortcuts();
 
-	useEffect(() => {
-		let current = true;
-		site.project().then(
-			(loaded) => {
-				if (!current) return;
-				setProject(loaded);
-				setPrivate(loaded.visibility !== "public");
-			},
-			(error: unknown) => {
-				// The connection tells the same failure in full; a token too many does no harm.
-				console.warn("The project could not be read:", problemOf(error).detail);
-				if (current) setPrivate(true);
-			},
-		);
-		return () => {
-			current = false;
-		};
-	}, [site]);
 	useEffect(() => {
 		if (project) document.title = `${project.name} · Repldock`;
 	}, [project]);
