@@ -147,10 +147,15 @@ const calls: { [Name in keyof AgentCalls]: (argument: Parameters<AgentCalls[Name
 		return (await versions.restore(projectId, versionId, { id: "owner", mayEdit: true })).undo.id;
 	},
 	async settle({ projectId }) {
-		await checkpoints.save(projectId, "named", "settled");
+		const settled = await checkpoints.save(projectId, "named", "settled");
+		// What the site refuses is told no more either: a full one follows.
+		const isPresent = async () => {
+			const present = (await manifests.manifest({ projectId }).catch(() => [])).at(-1);
+			return present !== undefined && present.sequence >= settled.sequence;
+		};
 		for (;;) {
 			const { problem } = checkpoints.durability(projectId);
-			if (problem === null && checkpoints.reports.unreported().length === 0) return;
+			if (problem === null && checkpoints.reports.unreported().length === 0 && (await isPresent())) return;
 			await round();
 			await delay(10);
 		}

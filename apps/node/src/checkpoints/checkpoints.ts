@@ -106,6 +106,7 @@ export async function createCheckpoints(options: CheckpointsOptions): Promise<Ch
 		if (!reports.forget([...recorded, ...orphaned])) return;
 		if (orphaned.length > 0) log.warn({ orphaned }, "checkpoints that restore nothing; full ones follow");
 		const useless = state.giveUp(orphaned);
+		for (const { projectId } of orphaned) options.onDurability(projectId);
 		void inTurn(async () => {
 			await state.save();
 			await state.removeUnkept(useless);

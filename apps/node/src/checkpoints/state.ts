@@ -24,7 +24,7 @@ export interface CheckpointState {
 	/** Saves it when `behind` or `storeFailure` is not what the file says: others read them there. */
 	saveLag(): Promise<void>;
 	/**
-	 * Builds on none of these any more: a full one follows where the latest is among them.
+	 * Builds on none of these any more: where the latest is among them nothing is durable until a full one is.
 	 * @returns snapshots that may be of no use now.
 	 */
 	giveUp(ids: readonly CheckpointId[]): SnapshotName[];
@@ -92,7 +92,8 @@ export async function openState(options: {
 			const lost = new Set(ids.map((id) => textOf(snapshotOf(id))));
 			return [...durable].flatMap(([projectId, kept]) => {
 				if (!lost.has(textOf(snapshotOf(kept)))) return [];
-				durable.set(projectId, { ...kept, hasSnapshot: false, base: null, changes: 0 });
+				durable.set(projectId, { ...kept, hasSnapshot: false, base: null, changes: 0, upTo: null });
+				state.moments.delete(projectId);
 				return snapshotsOf(kept);
 			});
 		},

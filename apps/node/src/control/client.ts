@@ -55,7 +55,7 @@ export interface ControlClient {
 	report(observed: ObservedPlacement[]): void;
 	/** Tells the site something else; while disconnected it is lost, and who tells it says it again. */
 	tell(message: NodeToSite): void;
-	/** Tells the site what is in the object store; lost while disconnected, so say it again until it is recorded. */
+	/** Tells the site what is in the object store; lost before a welcome, so say it again then, until it is recorded. */
 	reportCheckpoints(checkpoints: readonly Checkpoint[]): void;
 	/** Says hello anew, since something in it has changed. */
 	greetAgain(): void;
@@ -74,6 +74,8 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 	let socket: WebSocket | undefined;
 	let retry: NodeJS.Timeout | undefined;
 	let closed = false;
+	/** Whether the site has asked for all that it was told before to be told again, by its welcome. */
+	let isWelcome = false;
 
 	function send(message: NodeToSite) {
 		if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
@@ -111,6 +113,7 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 		current.on("error", (error) => log.debug({ err: error }, "control socket"));
 		current.on("close", (_code, reason) => {
 			clearInterval(heartbeat);
+			isWelcome = false;
 			if (closed) return;
 			const waitMs = backoff.nextMs();
 			log.info({ waitMs: Math.round(waitMs), reason: String(reason) }, "not connected to the site; trying again");
@@ -129,6 +132,7 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 		switch (message.type) {
 			case "welcome":
 				backoff.reset();
+				isWelcome = true;
 				return options.onWelcome(message);
 			case "routes":
 				return options.onRoutes(message);
@@ -150,7 +154,8 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 		},
 		tell: send,
 		reportCheckpoints(checkpoints) {
-			if (checkpoints.length > 0) send({ type: "checkpoints", checkpoints: [...checkpoints] });
+			// Before that it may not know of what they build on.
+			if (isWelcome && checkpoints.length > 0) send({ type: "checkpoints", checkpoints: [...checkpoints] });
 		},
 		greetAgain: () => socket?.close(),
 		close() {

@@ -464,6 +464,18 @@ test("what the site could not be told for two weeks is told no more: a full chec
 	}
 });
 
+test("what the site refuses, since it has lost what that builds on, is not called durable until it is stored in full", async () => {
+	const { id, path } = await makeProject();
+	await one.checkpoints.round();
+	for (const [key, { projectId }] of cluster.recorded) if (projectId === id) cluster.recorded.delete(key);
+	await writeFile(join(path, "main.py"), "later");
+	await one.checkpoints.round();
+	expect(one.checkpoints.durability(id).upTo).toBeNull();
+	await one.checkpoints.round();
+	expect(one.checkpoints.durability(id).upTo).not.toBeNull();
+	expect(cluster.chainOf(id)).toMatchObject([{ parent: null }]);
+});
+
 test("a clock that was put back keeps no later checkpoint from being the latest, also after the agent was started anew", async () => {
 	const { id, path } = await makeProject();
 	vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
