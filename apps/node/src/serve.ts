@@ -31,9 +31,7 @@ import { createPrograms } from "./programs.ts";
 import { reportTo } from "./report-to.ts";
 import { createRequestLog } from "./requests/request-log.ts";
 import { createRoutes } from "./routes.ts";
-import { checkEveryMs } from "./sleep/check-times.ts";
-import { createSleep } from "./sleep/sleep.ts";
-import { createWakes } from "./sleep/wakes.ts";
+import { startSleep } from "./sleep/start.ts";
 import { openStorage } from "./storage.ts";
 import { startNodeCertificates } from "./tls.ts";
 import { ensureImage, readToolchainEnvironment } from "./toolchain.ts";
@@ -48,9 +46,6 @@ import { removeDocuments } from "./workspace/documents/store.ts";
 import { createRunner } from "./workspace/runner.ts";
 import { appAddresses } from "./workspace/urls.ts";
 import { createWorkspaces } from "./workspace/workspaces.ts";
-
-/** A screenful of a console's output, its colours included. */
-const consoleTailBytes = 16 * 1024;
 
 /**
  * The agent: wires its parts, then serves until it is asked to end. It may end at any moment: what runs in containers goes
@@ -247,40 +242,15 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 	});
 	cleanup.push("exports", () => transfers.exports.close());
 
-	async function announce(projectId: string) {
-		routes.update(projectId);
-		await routes.delivered();
-	}
-
-	/** Somebody has it open: a page, or a terminal. */
-	function cameBack(projectId: string) {
-		wakes.forgive(projectId);
-		sleep.attend(projectId);
-	}
-
-	const connections = (projectId: string) =>
-		programs.attached(projectId) + (workspaces.present(projectId)?.connections() ?? 0);
-	const sleep = createSleep({
+	const { sleep, wakes, cameBack, ...sleeping } = startSleep({
 		placements,
-		times: { pauseAfterMs: config.pauseAfterMs ?? null, stopAfterMs: config.idleTimeoutMs ?? null },
 		activity: edge.activity,
-		connections: (projectId) => connections(projectId) + (wakes.isWaking(projectId) ? 1 : 0),
-		announce,
-		log,
-	});
-	const wakes = createWakes({
-		placements,
-		sleep,
 		workspaces,
 		runner,
-		console: {
-			state: (projectId) => programs.ptys(projectId).find(({ ptyId }) => ptyId === consolePtyId),
-			tail: (projectId, mostLines) =>
-				holder.tail({ projectId, ptyId: consolePtyId, mostLines, mostBytes: consoleTailBytes }),
-		},
-		ports: routes.ports,
-		announce,
-		wakeTimeoutMs: config.wakeTimeoutMs,
+		programs,
+		holder,
+		routes,
+		config,
 		log,
 	});
 
@@ -419,13 +389,8 @@ export async function serve(config: NodeConfig, paths: NodePaths, objects: Objec
 
 	storage.begin(cleanup, stopped.signal);
 
-	const sleepTimer = setInterval(lookAtUse, checkEveryMs(config));
-	cleanup.push("sleep", () => clearInterval(sleepTimer));
-	function lookAtUse() {
-		wakes.keepOn();
-		void sleep.check().catch(reportTo(log, "containers were not looked at for want of use"));
-	}
-	lookAtUse();
+	sleeping.begin();
+	cleanup.push("sleep", sleeping.close);
 
 	log.info({ projects: placements.projects().length }, "agent serves");
 	const { drains } = await asked;

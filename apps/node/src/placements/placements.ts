@@ -2,20 +2,21 @@ import { setTimeout as wait } from "node:timers/promises";
 import { type DesiredPlacement, isDeparting, type ObservedPlacement, RepldockError } from "@repldock/protocol";
 import type { ContainerStatus } from "../host.ts";
 import { reconcile, type Step } from "../reconcile/reconcile.ts";
+import { adoptContainers, isAlive } from "./adoption.ts";
 import { createArrivals } from "./arrivals.ts";
 import type { ContainerLife } from "./container-life.ts";
 import { type ContainersOptions, createContainers, type RunningContainer } from "./containers.ts";
+import { createDepartures, type DepartureParts } from "./departures.ts";
 import { createQueues } from "./queues.ts";
 import { createRetry } from "./retry.ts";
 import { whileStandingStill } from "./stand-still.ts";
+import { createStarts, placed } from "./starts.ts";
 import { readState, writeState } from "./state-file.ts";
 
-export interface PlacementsOptions extends ContainersOptions {
+export interface PlacementsOptions
+	extends ContainersOptions,
+		Partial<Pick<DepartureParts, "forgetProject" | "leaveProject">> {
 	stateFile: string;
-	/** Removes what the node has of a project that is gone for good, its volume aside; harmless when there is nothing. */
-	forgetProject?(projectId: string): Promise<void>;
-	/** Stores what is in no checkpoint of a project that is another node's now, then removes all that the node has of it. */
-	leaveProject?(projectId: string): Promise<void>;
 	/** Shortest and longest time, in milliseconds, before what failed is tried again. */
 	retry?: { firstMs: number; mostMs: number };
 }
@@ -66,23 +67,28 @@ const retryTimes = { firstMs: 1_000, mostMs: 30_000 };
 /** Containers that end at a time: programs that ignore TERM take a while, and the engine can only do so much at once. */
 const endAtATime = 16;
 
-const isAlive = ({ state }: ContainerStatus) => state === "running" || state === "paused";
-
 export function createPlacements(options: PlacementsOptions): Placements {
 	const { engine, volumes, log } = options;
 	const desired = new Map<string, DesiredPlacement>();
 	const queues = createQueues();
-	const containers = createContainers(options, { find: (projectId) => desired.get(projectId), inTurn: queues.run });
 	const answeredWants = new Map<string, number>();
-	/** Projects of which nothing is left here, and for what they went. */
-	const departed = new Map<string, "purged" | "left">();
-	const departing = new Set<string>();
 	const arrivals = createArrivals();
-	const starts = new Map<string, Promise<RunningContainer>>();
-	/** Projects of which a start was under way at any moment since the node was last looked at. */
-	let startedMeanwhile = new Set<string>();
+	const find = (projectId: string) => desired.get(projectId);
+	const containers = createContainers(options, { find, inTurn: queues.run });
 	/** The site tells what it wants only when that changes, so what failed is tried again from here. */
 	const retry = createRetry(() => void queues.run("reconcile", bringAbout), options.retry ?? retryTimes);
+	const departures = createDepartures({ ...options, find, queues, containers, onGone: options.onChange, retry });
+	const starts = createStarts({
+		find,
+		queues,
+		containers,
+		answered: (projectId, wantVersion) => answeredWants.set(projectId, wantVersion),
+		onEnd(isWell) {
+			// What a failed start could not clear away itself is removed by a look at the node.
+			if (!isWell) retry.later();
+			void save().catch((error: unknown) => log.error({ err: error }, "the answered wants were not kept"));
+		},
+	});
 	let goesDown = false;
 	let saving: Promise<void> = Promise.resolve();
 
@@ -98,47 +104,6 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		return saving;
 	}
 
-	function placed(projectId: string): DesiredPlacement {
-		const placement = desired.get(projectId);
-		if (!placement) {
-			throw new RepldockError("not_placed_here", "This project is not on this server. Reload the page to find it.");
-		}
-		return placement;
-	}
-
-	/** @returns for what, or null when the site wants it here again by now. */
-	async function clearAway(projectId: string): Promise<"purged" | "left" | null> {
-		const want = desired.get(projectId)?.want;
-		if (want !== "purged" && want !== "left") return null;
-		await containers.stop(projectId);
-		if (want === "left") await options.leaveProject?.(projectId);
-		else await options.forgetProject?.(projectId);
-		// The volume goes last: while it is there, a removal that was cut off is seen to be one.
-		await volumes.remove(projectId);
-		return want;
-	}
-
-	/** Nobody waits for it: it may take as long as the object store does. It is told of when all is gone. */
-	function depart(projectId: string) {
-		if (departing.has(projectId)) return;
-		departing.add(projectId);
-		void queues
-			.run(projectId, () => clearAway(projectId))
-			.then(
-				(want) => {
-					if (want === null || desired.get(projectId)?.want !== want) return;
-					log.info({ projectId, want }, "nothing of the project is on this node any more");
-					departed.set(projectId, want);
-					options.onChange(projectId);
-				},
-				(error: unknown) => {
-					log.error({ err: error, projectId }, "a project could not be cleared away; it is tried again");
-					retry.later();
-				},
-			)
-			.finally(() => departing.delete(projectId));
-	}
-
 	async function carryOut(step: Step): Promise<void> {
 		switch (step.kind) {
 			case "removeContainer":
@@ -147,7 +112,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 				return;
 			case "start":
 				// A failed start is state that people see, not a failure of reconciling.
-				await ensureRunning(step.projectId).catch(() => undefined);
+				await starts.ensureRunning(step.projectId).catch(() => undefined);
 				return;
 			case "stop":
 				await queues.run(step.projectId, () => containers.stop(step.projectId));
@@ -156,7 +121,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 				await ensureVolume(step.projectId);
 				return;
 			case "depart":
-				depart(step.projectId);
+				departures.begin(step.projectId);
 				return;
 		}
 	}
@@ -191,7 +156,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 
 	/** @returns whether the node is now what the site wants. */
 	async function carryOutAll(): Promise<boolean> {
-		startedMeanwhile = new Set(starts.keys());
+		starts.beginLook();
 		const listed = await engine.listContainers();
 		for (const container of listed) answerRunning(container);
 		const steps = reconcile(desired, {
@@ -199,7 +164,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 				id: container.id,
 				projectId: container.projectId,
 				generation: container.generation,
-				running: isAlive(container) || isStarting(container),
+				running: isAlive(container) || starts.isStarting(container),
 				paused: container.state === "paused",
 				rests: containers.rests(container.projectId, container.id),
 			})),
@@ -210,7 +175,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		const cleared = await carryOutEach(steps.filter(({ kind }) => kind === "removeContainer"));
 		const done = await carryOutEach(steps.filter(({ kind }) => kind !== "removeContainer"));
 		for (const placement of desired.values()) {
-			if (isDeparting(placement) && !departed.has(placement.projectId)) depart(placement.projectId);
+			if (isDeparting(placement) && !departures.departed(placement.projectId)) departures.begin(placement.projectId);
 		}
 		return cleared && done;
 	}
@@ -225,76 +190,8 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		if (state === "running" && containers.running(projectId)) answeredWants.set(projectId, placement.wantVersion);
 	}
 
-	/**
-	 * What did not run when the engine was asked may run by the time that it has told of all others: a start that is
-	 * under way, or was in between, has changed it.
-	 */
-	function isStarting({ projectId, id, state }: ContainerStatus): boolean {
-		if (starts.has(projectId)) return true;
-		return startedMeanwhile.has(projectId) && (state === "created" || containers.isPresent(projectId, id));
-	}
-
-	function ensureRunning(projectId: string): Promise<RunningContainer> {
-		const running = containers.running(projectId);
-		if (running) return Promise.resolve(running);
-		if (goesDown) return Promise.reject(goingDown());
-		const underWay = starts.get(projectId);
-		if (underWay) return underWay;
-		const start = queues
-			.run(projectId, async () => {
-				if (goesDown) throw goingDown();
-				const placement = placed(projectId);
-				if (placement.want !== "running") {
-					throw new RepldockError("not_running", "This project is stopped. Open it again to start it.");
-				}
-				// Answered whether it works or not: a start that fails is tried again when a person asks, not for ever.
-				answeredWants.set(projectId, placement.wantVersion);
-				const container = await containers.start(placement);
-				// What the site wants may have changed while it started, unseen by a look at the node in that moment.
-				const current = desired.get(projectId);
-				if (!goesDown && current?.want === "running" && current.generation === placement.generation) return container;
-				await containers.stop(projectId);
-				throw new RepldockError("not_running", "This project was stopped in this moment. Open it again to start it.");
-			})
-			.catch((error: unknown) => {
-				// What a failed start could not clear away itself is removed by a look at the node.
-				retry.later();
-				throw error;
-			})
-			.finally(() => {
-				starts.delete(projectId);
-				void save().catch((error: unknown) => log.error({ err: error }, "the answered wants were not kept"));
-			});
-		starts.set(projectId, start);
-		startedMeanwhile.add(projectId);
-		return start;
-	}
-
 	async function ensureVolume(projectId: string): Promise<void> {
-		await queues.run(projectId, () => containers.createVolume(placed(projectId)));
-	}
-
-	/** A container that an earlier agent started; one that cannot have its volume is ended. */
-	async function adopt(container: ContainerStatus): Promise<void> {
-		const { projectId, generation } = container;
-		if (!isAlive(container) || generation !== desired.get(projectId)?.generation) return;
-		try {
-			await containers.adopt(container);
-		} catch (error) {
-			log.error({ err: error, projectId }, "a container has no volume");
-			await queues.run(projectId, () => containers.stop(projectId));
-		}
-	}
-
-	/** Containers of an earlier agent; one whose traffic nothing limits any more is ended. */
-	async function adoptNetwork(): Promise<void> {
-		const adopted = [...desired.values()].flatMap((placement) => {
-			const container = containers.present(placement.projectId);
-			return container ? [{ container, placement }] : [];
-		});
-		for (const projectId of await options.network.adopt(adopted)) {
-			await queues.run(projectId, () => containers.stop(projectId));
-		}
+		await queues.run(projectId, () => containers.createVolume(placed(find(projectId))));
 	}
 
 	function tellPolicy(placement: DesiredPlacement) {
@@ -310,8 +207,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			for (const [projectId, version] of Object.entries(state.answeredWants)) answeredWants.set(projectId, version);
 			const listed = await engine.listContainers();
 			await options.homes.keepOnly(new Set(listed.flatMap(({ home }) => home ?? [])));
-			await Promise.all(listed.map(adopt));
-			await adoptNetwork();
+			await adoptContainers({ ...options, desired, queues, containers }, listed);
 			await bringAbout();
 		},
 
@@ -324,7 +220,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			}
 			containers.keepOnly((projectId) => desired.has(projectId));
 			for (const projectId of answeredWants.keys()) if (!desired.has(projectId)) answeredWants.delete(projectId);
-			for (const [projectId, want] of departed) if (desired.get(projectId)?.want !== want) departed.delete(projectId);
+			departures.desiredChanged();
 			// Those alone that changed: telling of thousands for each project that somebody opens would drown the site.
 			for (const [projectId, placement] of desired) {
 				if (before.get(projectId) === JSON.stringify(placement)) continue;
@@ -336,11 +232,11 @@ export function createPlacements(options: PlacementsOptions): Placements {
 			await queues.run("reconcile", bringAbout);
 		},
 
-		find: (projectId) => desired.get(projectId),
+		find,
 		async wait(projectId, wantVersion, timeoutMs) {
 			const isHere = () => (desired.get(projectId)?.wantVersion ?? -1) >= wantVersion;
 			await arrivals.until(projectId, isHere, timeoutMs);
-			const placement = placed(projectId);
+			const placement = placed(find(projectId));
 			if (isHere()) return placement;
 			throw new RepldockError("not_placed_here", "The server has not heard of this yet. Try again in a moment.");
 		},
@@ -348,8 +244,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 		life: containers.life,
 		running: containers.running,
 		present: containers.present,
-		ensureRunning,
-
+		ensureRunning: starts.ensureRunning,
 		ensureVolume,
 
 		async pause(projectId) {
@@ -370,7 +265,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
 
 		async containerEnded(projectId, containerId) {
 			// The news may come before the start that it ends is done.
-			await starts.get(projectId)?.catch(() => undefined);
+			await starts.settled(projectId);
 			if (!containers.isPresent(projectId, containerId) || containers.life(projectId).state === "stopping") return;
 			await queues.run(projectId, async () => {
 				// The news may be of its last sleep: a resting container is started again under the same id.
@@ -381,8 +276,10 @@ export function createPlacements(options: PlacementsOptions): Placements {
 
 		async endAll(withinMs) {
 			goesDown = true;
+			starts.end();
 			retry.close();
-			const left = [...desired.keys()].filter((id) => containers.life(id).state !== "stopped" || starts.has(id));
+			const mayRun = (id: string) => containers.life(id).state !== "stopped" || starts.isUnderWay(id);
+			const left = [...desired.keys()].filter(mayRun);
 			const work = async () => {
 				for (let id = left.pop(); id !== undefined; id = left.pop()) {
 					const projectId = id;
@@ -409,14 +306,10 @@ export function createPlacements(options: PlacementsOptions): Placements {
 					projectId,
 					generation: placement.generation,
 					wantVersion: placement.wantVersion,
-					state: departed.get(projectId) ?? life.state,
+					state: departures.departed(projectId) ?? life.state,
 					problem: life.problem,
 				};
 			});
 		},
 	};
-}
-
-function goingDown(): RepldockError {
-	return new RepldockError("node_unreachable", "This server is going down. Open the project again when it is back.");
 }

@@ -1,5 +1,9 @@
 /** One queue a key: work of the same key runs one after the other, work of different keys at the same time. */
-export function createQueues(): { run<T>(key: string, work: () => Promise<T>): Promise<T> } {
+export interface Queues {
+	run<T>(key: string, work: () => Promise<T>): Promise<T>;
+}
+
+export function createQueues(): Queues {
 	const tails = new Map<string, Promise<unknown>>();
 	return {
 		run(key, work) {
