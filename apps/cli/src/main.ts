@@ -3,6 +3,7 @@ import { backup } from "./commands/backup.ts";
 import { bench } from "./commands/bench.ts";
 import { doctor } from "./commands/doctor.ts";
 import { down } from "./commands/down.ts";
+import { Interrupted } from "./commands/interrupted.ts";
 import { logs } from "./commands/logs.ts";
 import { rebuildIndex } from "./commands/rebuild-index.ts";
 import { restart } from "./commands/restart.ts";
@@ -80,6 +81,9 @@ try {
 	if (error instanceof UsageError) {
 		say(`${error.message}\n\n${usage}`);
 		process.exitCode = 2;
+	} else if (error instanceof Interrupted) {
+		say(error.message);
+		process.exit(error.exitCode);
 	} else if (error instanceof RepldockConfigError) {
 		say(error.message);
 		process.exitCode = 2;

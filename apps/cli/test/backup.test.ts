@@ -1,6 +1,9 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type ObjectStore, openFolderStore } from "@repldock/objects";
 import { runCommand } from "@repldock/service";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
@@ -259,6 +262,24 @@ test("a mark stands in the instance's own store from before the dump until the b
 	const unmarked = server.requests.findIndex(({ method, query }) => method === "POST" && query.includes("delete"));
 	expect(unmarked).toBeGreaterThan(manifest ?? 0);
 	expect([...server.state.objects.keys()].filter((key) => key.endsWith("begun"))).toEqual([]);
+});
+
+test("a backup that is interrupted leaves no mark, so that garbage goes on being removed", async () => {
+	const own = { ...s3, REPLDOCK_OBJECTS: `s3://${server.bucket}/interrupted` };
+	server.fail("hang", { when: ({ key }) => key.endsWith("database.dump") });
+	const program = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+	const words = ["backup", "--to", `s3://${server.bucket}/interrupted-to`, "--data", join(root, "one")];
+	const child = spawn(process.execPath, [program, ...words], { env: { ...process.env, ...own }, stdio: "ignore" });
+	const marks = () => [...server.state.objects.keys()].filter((key) => key.endsWith("begun"));
+	const isDumped = () => server.requests.some(({ key }) => /^interrupted-to.*dump$/.test(key));
+	await vi.waitFor(() => expect(isDumped()).toBe(true), 60_000);
+	expect(marks()).toHaveLength(2);
+	child.kill("SIGINT");
+	expect(await once(child, "exit")).toEqual([130, null]);
+	server.recover();
+	expect(marks()).toEqual([]);
+	// What was started for it has ended.
+	await vi.waitFor(async () => expect(await query(instance, "select 1;")).toBe("1\n"), 60_000);
 });
 
 test("--keep removes older backups and what they alone need, also when an earlier removal broke off; half ones go after a week", async () => {

@@ -22,6 +22,7 @@ import { readSecretFiles } from "../backup/secrets.ts";
 import { openStores } from "../backup/stores.ts";
 import type { Settings } from "../settings.ts";
 import { green, print, say } from "../text.ts";
+import { unlessInterrupted } from "./interrupted.ts";
 
 const dayMs = 86_400_000;
 
@@ -41,7 +42,7 @@ export async function backup(settings: Settings): Promise<number> {
 	await backups.reclaim(dayMs);
 	const stores = areSame ? [own] : [own, backups];
 	const objects = await whileMarked(stores, backupPrefix(time), () =>
-		makeBackup({ settings, own, backups, areSame, createdAt }),
+		unlessInterrupted("The backup", () => makeBackup({ settings, own, backups, areSame, createdAt })),
 	);
 	const { count, totalBytes } = objects;
 	if (settings.json) print(JSON.stringify({ store: backups.description, time, objects: count, bytes: totalBytes }));
