@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type ObjectServer, startObjectServer } from "../../../tests/support/object-server.ts";
 import { type ObjectStore, partBytes, type S3Credentials, type S3Times } from "../src/index.ts";
@@ -214,6 +215,21 @@ for (const fault of ["stall", "trickle"] as const) {
 		expect(await lengthOf(patient.get("key"))).toBe(300_000);
 	});
 }
+
+test("a store that trickles in the middle of each answer is given up, however often it is asked; a slow reader is not", async () => {
+	const large = randomBytes(300_000);
+	await store.put("key", large);
+	const given = openS3(server, "path", { times: { ...impatient, retryBudgetMs: 1_000 } });
+	server.fail("trickle");
+	await expect(lengthOf(given.get("key"))).rejects.toMatchObject({ code: "unavailable" });
+	server.fail("cut", { times: 2, when: ({ method }) => method === "GET" });
+	let bytes = 0;
+	for await (const chunk of await given.get("key")) {
+		if (bytes === 0) await delay(1_500);
+		bytes += chunk.length;
+	}
+	expect(bytes).toBe(large.length);
+});
 
 for (const fault of ["corrupt", "shorten", "lie"] as const) {
 	test(`a store that would ${fault} what it holds is found out: small, large from bytes, large from a stream`, async () => {

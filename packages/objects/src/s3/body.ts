@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { ObjectStoreError } from "../errors.ts";
 
 /** A sender that brings fewer bytes than these within the stall time is taken for hung, even if it trickles. */
-const leastBytes = 64 * 1024;
+export const leastBytes = 64 * 1024;
 
 /** Answers that are read whole are pages of at most 1,000 keys. */
 const mostTextBytes = 16 * 1024 * 1024;

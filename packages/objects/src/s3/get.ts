@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import { createBackoff } from "@repldock/service";
 import { ObjectStoreError } from "../errors.ts";
-import { bodyOf } from "./body.ts";
+import { bodyOf, leastBytes } from "./body.ts";
 import type { S3Answer, S3Client } from "./client.ts";
 import { isPassing } from "./errors.ts";
 import { createCheck } from "./sums.ts";
@@ -35,7 +35,8 @@ export async function openObject(reading: Reading, start: number, tag?: string):
 
 /**
  * The bytes of an object that was opened. When the answer breaks off, the rest is asked for, and only of the same
- * version, until nothing more has come for as long as a request may be repeated.
+ * version, until next to nothing more has come for as long as a request may be repeated: a store that trickles in each
+ * answer would hold the reader for ever. The reader's own pauses do not count.
  */
 export async function* readObject(reading: Reading, opened: S3Answer<IncomingMessage>): AsyncGenerator<Buffer> {
 	const { client, key, range, signal } = reading;
@@ -43,15 +44,22 @@ export async function* readObject(reading: Reading, opened: S3Answer<IncomingMes
 	const backoff = createBackoff(client.times.firstRetryMs, client.times.mostRetryMs);
 	let position = range?.start ?? 0;
 	let lastProgressMs = performance.now();
+	let sinceProgress = 0;
 	for (let answer: S3Answer<IncomingMessage> | undefined = opened; ; ) {
 		try {
 			answer ??= await openObject(reading, position, opened.headers.etag);
 			for await (const chunk of bodyOf(answer.body, client.times.stallTimeoutMs)) {
 				check?.take(chunk);
 				position += chunk.length;
-				backoff.reset();
+				sinceProgress += chunk.length;
+				const gotMs = performance.now();
+				if (sinceProgress >= leastBytes) {
+					sinceProgress = 0;
+					lastProgressMs = gotMs;
+					backoff.reset();
+				}
 				yield chunk;
-				lastProgressMs = performance.now();
+				lastProgressMs += performance.now() - gotMs;
 			}
 			break;
 		} catch (error) {
