@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { CommandError, runCommand } from "@repldock/service";
 import { commit, makeSubvolume, removeSubvolume, setLimit, takeSnapshot } from "./btrfs-calls.ts";
 import { createSubvolumeList } from "./subvolume-list.ts";
@@ -16,6 +17,8 @@ export async function createSubvolume(path: string): Promise<void> {
 /** A copy in no time and no space; what changes in either is not seen in the other. */
 export async function snapshotSubvolume(from: string, to: string, as: "writable" | "read-only"): Promise<void> {
 	if (await takeSnapshot(from, to, as === "read-only")) return;
+	// Into a directory that is there the program would put it, under the name of its source.
+	if (await stat(to).catch(() => null)) throw new Error(`${to} is there already`);
 	await runCommand("btrfs", ["subvolume", "snapshot", ...(as === "read-only" ? ["-r"] : []), from, to]);
 }
 

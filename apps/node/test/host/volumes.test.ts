@@ -88,6 +88,7 @@ test("subvolumes are made, limited, snapshotted and removed without a program; w
 	expect(await commit("/proc")).toBe(false);
 	await expect(createSubvolume(made)).rejects.toThrow("already exists");
 	await expect(snapshotSubvolume("/tmp", join(mountPoint, ".none"), "read-only")).rejects.toThrow("Not a Btrfs");
+	await expect(snapshotSubvolume(made, copy, "writable")).rejects.toThrow("is there already");
 	await expect(createSubvolume(join(mountPoint, "missing/x"))).rejects.toMatchObject({ code: "ENOENT" });
 	await createSubvolume(join(made, "inner"));
 	expect(await removeSubvolume(made)).toBe(false);
