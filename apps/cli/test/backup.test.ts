@@ -269,13 +269,16 @@ test("a backup that is interrupted leaves no mark, so that garbage goes on being
 	server.fail("hang", { when: ({ key }) => key.endsWith("database.dump") });
 	const program = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 	const words = ["backup", "--to", `s3://${server.bucket}/interrupted-to`, "--data", join(root, "one")];
-	const child = spawn(process.execPath, [program, ...words], { env: { ...process.env, ...own }, stdio: "ignore" });
+	const temporary = await mkdtemp(join(root, "temporary-"));
+	const env = { ...process.env, ...own, TMPDIR: temporary };
+	const child = spawn(process.execPath, [program, ...words], { env, stdio: "ignore" });
 	const marks = () => [...server.state.objects.keys()].filter((key) => key.endsWith("begun"));
 	const isDumped = () => server.requests.some(({ key }) => /^interrupted-to.*dump$/.test(key));
 	await vi.waitFor(() => expect(isDumped()).toBe(true), 60_000);
 	expect(marks()).toHaveLength(2);
 	child.kill("SIGINT");
 	expect(await once(child, "exit")).toEqual([130, null]);
+	expect(await readdir(temporary)).toEqual([]);
 	server.recover();
 	expect(marks()).toEqual([]);
 	// What was started for it has ended.

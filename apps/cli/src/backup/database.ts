@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -58,12 +59,16 @@ async function withService<T>(
 	act: (environment: Record<string, string>) => Promise<T>,
 ): Promise<T> {
 	const directory = await mkdtemp(join(tmpdir(), "repldock-database-"));
+	// It may hold a password, and who is interrupted waits for nothing.
+	const forget = () => rmSync(directory, { recursive: true, force: true });
+	process.once("exit", forget);
 	try {
 		const file = join(directory, "service");
 		await writeFile(file, serviceFile(database), { mode: 0o600 });
 		return await act({ PGSERVICEFILE: file });
 	} finally {
-		await rm(directory, { recursive: true, force: true });
+		process.off("exit", forget);
+		forget();
 	}
 }
 
