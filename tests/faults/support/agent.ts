@@ -6,7 +6,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { openFolderStore, openS3Store } from "@repldock/objects";
-import type { DesiredPlacement } from "@repldock/protocol";
+import type { CheckpointId, DesiredPlacement } from "@repldock/protocol";
 import { createLog } from "@repldock/service";
 import { createCheckpoints } from "../../../apps/node/src/checkpoints/checkpoints.ts";
 import { createWanted } from "../../../apps/node/src/checkpoints/wanted.ts";
@@ -147,17 +147,11 @@ const calls: { [Name in keyof AgentCalls]: (argument: Parameters<AgentCalls[Name
 		return (await versions.restore(projectId, versionId, { id: "owner", mayEdit: true })).undo.id;
 	},
 	async settle({ projectId }) {
-		const settled = await checkpoints.save(projectId, "named", "settled");
-		// What the site refuses is told no more either: a full one follows.
-		const isPresent = async () => {
-			const present = (await manifests.manifest({ projectId }).catch(() => [])).at(-1);
-			return present !== undefined && present.sequence >= settled.sequence;
-		};
+		// What the site refuses to record is told no more either: then it is stored once more.
 		for (;;) {
-			const { problem } = checkpoints.durability(projectId);
-			if (problem === null && checkpoints.reports.unreported().length === 0 && (await isPresent())) return;
-			await round();
-			await delay(10);
+			const settled = await checkpoints.save(projectId, "named", "settled");
+			await untilTold(projectId);
+			if (await isRecorded(settled)) return;
 		}
 	},
 	async forget({ projectId }) {
@@ -175,6 +169,21 @@ const calls: { [Name in keyof AgentCalls]: (argument: Parameters<AgentCalls[Name
 		listens = false;
 	},
 };
+
+async function untilTold(projectId: string): Promise<void> {
+	while (checkpoints.durability(projectId).problem !== null || checkpoints.reports.unreported().length > 0) {
+		await round();
+		await delay(10);
+	}
+}
+
+async function isRecorded({ projectId, generation, sequence }: CheckpointId): Promise<boolean> {
+	for (;;) {
+		const chain = await manifests.manifest({ projectId, version: { generation, sequence } }).catch(() => null);
+		if (chain) return chain.length > 0;
+		await delay(50);
+	}
+}
 
 const isAnswer = (result: unknown) => typeof result === "boolean" || typeof result === "string";
 
