@@ -314,6 +314,25 @@ test("a checkpoint whose bytes come slowly to their end is received whole", asyn
 	await Promise.all([one, two].map(({ snapshots }) => snapshots.remove([{ projectId: id, name: "1.1" }])));
 });
 
+test("while what people typed cannot be written into files, these are stored, and nothing newer is called durable", async () => {
+	const { id, path } = await makeProject();
+	await one.checkpoints.round();
+	const { upTo } = one.checkpoints.durability(id);
+	cluster.typing.set(id, async () => false);
+	await writeFile(join(path, "main.py"), "by a program");
+	await one.checkpoints.round();
+	expect(cluster.chainOf(id)).toHaveLength(2);
+	expect(one.checkpoints.durability(id).upTo).toBe(upTo);
+	await one.restart();
+	expect(one.checkpoints.durability(id).upTo).toBe(upTo);
+	expect(await one.checkpoints.bringUpToDate(id)).toBe(false);
+	cluster.typing.delete(id);
+	await writeFile(join(path, "main.py"), "typed");
+	await one.checkpoints.round();
+	expect(Date.parse(one.checkpoints.durability(id).upTo ?? "")).toBeGreaterThan(Date.parse(upTo ?? ""));
+	expect(await one.checkpoints.bringUpToDate(id)).toBe(true);
+});
+
 test("what the node cannot write down is not called durable, and becomes so once it can", async () => {
 	const { id, path } = await makeProject();
 	await one.checkpoints.round();

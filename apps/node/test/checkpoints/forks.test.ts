@@ -51,7 +51,7 @@ async function stored(): Promise<number> {
 test("a fork on its origin's node has all files at once, those just typed too, a quota of its own, and goes its own way", async () => {
 	const { id, path, large } = await makeProject();
 	await one.checkpoints.round();
-	cluster.typing.set(id, () => writeFile(join(path, "typed"), "just now"));
+	cluster.typing.set(id, () => writeFile(join(path, "typed"), "just now").then(() => true));
 	const fork = cluster.placeFork(id, { limits: { memoryBytes: 1, cpus: 1, pids: 8, diskBytes: 90 * megabyte } });
 	await one.checkpoints.restore(fork);
 	const copy = one.volumes.path(fork.projectId);
@@ -276,6 +276,7 @@ test("what the site waits for is stored with what was just typed, and only if it
 	cluster.typing.set(id, async () => {
 		if (typed !== "") await writeFile(join(path, "typed"), typed);
 		typed = "";
+		return true;
 	});
 	expect(await one.checkpoints.bringUpToDate(id)).toBe(true);
 	const before = cluster.chainOf(id).length;

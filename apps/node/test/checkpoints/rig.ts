@@ -55,8 +55,8 @@ export async function startCluster({ volumeBytes = 1024 * megabyte } = {}) {
 	/** Stands for the site: what was reported, by project. */
 	const recorded = new Map<string, Checkpoint>();
 	const site = { down: false };
-	/** What people typed and is not in files yet: writes it. */
-	const typing = new Map<string, () => Promise<void>>();
+	/** What people typed and is not in files yet: writes it, unless it cannot. */
+	const typing = new Map<string, () => Promise<boolean>>();
 	/** The origin's checkpoint that is a fork's present state before it has one of its own. */
 	const pinned = new Map<string, Checkpoint>();
 	const placements = new Map<string, DesiredPlacement>();
@@ -111,8 +111,7 @@ export async function startCluster({ volumeBytes = 1024 * megabyte } = {}) {
 				nodeId: () => nodeId,
 				placement: (projectId) => placements.get(projectId),
 				async writeDocuments(projectId) {
-					await typing.get(projectId)?.();
-					return true;
+					return (await typing.get(projectId)?.()) ?? true;
 				},
 				async manifest({ projectId, version }) {
 					if (site.down) throw new Error("the site does not answer");
