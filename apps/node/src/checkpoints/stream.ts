@@ -100,8 +100,9 @@ export async function receiveCheckpoint(
 	store: ObjectStore,
 	snapshots: Pick<Snapshots, "receive">,
 	projectId: string,
-	{ key, start, bytes, sha256, parent }: Checkpoint,
+	checkpoint: Checkpoint,
 ): Promise<void> {
+	const { key, start, bytes, sha256, parent } = checkpoint;
 	const stored = await store.get(key, { range: { start, end: start + bytes } });
 	const hash = createHash("sha256");
 	async function* counted(source: AsyncIterable<Buffer>) {
@@ -109,7 +110,7 @@ export async function receiveCheckpoint(
 			hash.update(chunk);
 			yield chunk;
 		}
-		if (hash.digest("hex") !== sha256) throw new ObjectStoreError("corrupt", `The object ${key} is damaged.`);
+		if (hash.digest("hex") !== sha256) throw damaged(key);
 	}
 	const isFull = parent === null;
 	const verified = new PassThrough({ highWaterMark: readBytes });
@@ -122,12 +123,22 @@ export async function receiveCheckpoint(
 			through: isFull ? ["zstd", "--quiet", "--decompress", "--stdout"] : null,
 		});
 	} catch (error) {
-		// Bytes that are not those that were stored make no sense to whoever reads them: then the store's error tells why.
 		stored.destroy();
 		await piped.catch((cause: unknown) => {
 			if (cause instanceof ObjectStoreError) throw cause;
 		});
+		// Bytes that are not those that were stored make no sense to whoever reads them, who breaks off before their end is seen.
+		await verify(store, checkpoint);
 		throw error;
 	}
 	await piped;
 }
+
+/** @throws ObjectStoreError when the store does not have the checkpoint as it was stored. */
+async function verify(store: ObjectStore, { key, start, bytes, sha256 }: Checkpoint): Promise<void> {
+	const hash = createHash("sha256");
+	for await (const chunk of await store.get(key, { range: { start, end: start + bytes } })) hash.update(chunk);
+	if (hash.digest("hex") !== sha256) throw damaged(key);
+}
+
+const damaged = (key: string) => new ObjectStoreError("corrupt", `The object ${key} is damaged.`);

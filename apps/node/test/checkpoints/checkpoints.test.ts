@@ -139,6 +139,28 @@ test("a damaged object is never restored: nothing of it is to be seen", async ()
 	expect(await readFile(join(two.volumes.path(id), "more"), "utf8")).toBe("more");
 });
 
+test("of a damaged object it is said so, also when its first bytes make no sense and the rest is not looked at", async () => {
+	const { id, path } = await makeProject();
+	await writeFile(join(path, "large"), randomBytes(8 * 1024 * 1024));
+	await one.checkpoints.round();
+	cluster.breakStore({
+		async get(key, options) {
+			const bytes = Buffer.concat(await (await cluster.store.get(key, options)).toArray());
+			bytes[0] = (bytes[0] ?? 0) ^ 1;
+			async function* slowly() {
+				for (let at = 0; at < bytes.length; at += 500_000) {
+					yield bytes.subarray(at, at + 500_000);
+					await delay(50);
+				}
+			}
+			return Readable.from(slowly());
+		},
+	});
+	const restoring = two.checkpoints.restore(move(id));
+	await expect(restoring).rejects.toMatchObject({ code: "node_unreachable", cause: { code: "corrupt" } });
+	expect(await snapshotsOf(two, id)).toEqual([]);
+});
+
 test("an outage of the store is shown and loses nothing; afterwards all is durable", async () => {
 	const { id, path } = await makeProject();
 	await one.checkpoints.round();
