@@ -20,7 +20,7 @@ import { createVolumes } from "../../../apps/node/src/host/volumes.ts";
 import { readMachineId } from "../../../apps/node/src/machine-id.ts";
 import { createDirectoryWatcher } from "../../../apps/node/src/workspace/directory-watcher.ts";
 import type { DocumentClient } from "../../../apps/node/src/workspace/documents/document-client.ts";
-import { holdsUnsavedEdits } from "../../../apps/node/src/workspace/documents/recovery.ts";
+import { holdsOpenDocuments, holdsUnsavedEdits } from "../../../apps/node/src/workspace/documents/recovery.ts";
 import { createDocumentStore, type DocumentStore } from "../../../apps/node/src/workspace/documents/store.ts";
 import type { AgentCalls, AgentSettings, FromAgent, ToAgent } from "./agent-messages.ts";
 import { startAgentVersions } from "./agent-versions.ts";
@@ -83,7 +83,7 @@ const versions = await startAgentVersions({
 });
 for (const projectId of await volumes.list()) {
 	await settleStagings(volumes.path(projectId));
-	if (await holdsUnsavedEdits(join(documentsDirectory, projectId))) await documentsOf(projectId).recover();
+	if (await holdsOpenDocuments(join(documentsDirectory, projectId))) await documentsOf(projectId).recover();
 }
 
 function documentsOf(projectId: string): DocumentStore {

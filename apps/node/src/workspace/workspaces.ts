@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { WorkspaceDependencies } from "./dependencies.ts";
-import { holdsUnsavedEdits } from "./documents/recovery.ts";
+import { holdsOpenDocuments } from "./documents/recovery.ts";
 import { createWorkspace, type Workspace } from "./workspace.ts";
 
 /** The workspaces of all projects that somebody has open or whose container runs; others cost nothing. */
@@ -92,7 +92,7 @@ export function createWorkspaces(dependencies: WorkspaceDependencies): Workspace
 			for (const projectId of projectIds) {
 				if (closed || present.has(projectId)) continue;
 				try {
-					if (await holdsUnsavedEdits(join(dependencies.documentsDirectory, projectId))) await open(projectId);
+					if (await holdsOpenDocuments(join(dependencies.documentsDirectory, projectId))) await open(projectId);
 				} catch (error) {
 					dependencies.log.error({ err: error, projectId }, "unsaved edits could not be recovered");
 				}

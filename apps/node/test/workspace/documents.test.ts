@@ -1,10 +1,11 @@
 import { appendFile, mkdir, readdir, readFile, rename, rm, stat, symlink, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { documentMaxBytes, documentTextName, RepldockError } from "@repldock/protocol";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import * as Y from "yjs";
 import { awarenessFrame, requestFrame, updateFrame } from "../../src/workspace/documents/frames.ts";
 import { journalsKeptBytes } from "../../src/workspace/documents/limits.ts";
+import { holdsOpenDocuments, holdsUnsavedEdits } from "../../src/workspace/documents/recovery.ts";
 import { MalformedFrameError } from "../../src/workspace/documents/yjs-update.ts";
 import { createPage, type DocumentRig, startDocumentRig } from "./rig.ts";
 
@@ -72,6 +73,36 @@ test("unsaved edits survive an agent that dies, and reconnecting doubles nothing
 	expect(page.text()).toBe("> hello world\n");
 	expect(await onDisk("a.txt")).toBe("> hello world\n");
 });
+
+test.each(["that is open", "that was open when its agent died"])(
+	"a file %s and is put back to what it was once stays so, also over an agent's death",
+	async (which) => {
+		await writeFile(at("a.txt"), "");
+		const page = createPage();
+		await page.connect(rig.store(), "a.txt");
+		for (const text of ["one\n", "two\n", "three\n"]) {
+			page.insert(page.text().length, text);
+			await page.untilSaved();
+		}
+		page.lose();
+		if (which !== "that is open") {
+			await vi.waitFor(async () => expect(await holdsUnsavedEdits(rig.journals())).toBe(false));
+			expect(await holdsOpenDocuments(rig.journals())).toBe(true);
+			rig.crash();
+			await rig.store().recover();
+		}
+		await rig.store().withReplaced("a.txt", async () => {
+			await writeFile(at("a.txt"), "one\n");
+			rig.crash();
+		});
+		await rig.store().recover();
+		await page.connect(rig.store(), "a.txt");
+		expect(page.text()).toBe("one\n");
+		page.insert(4, "four\n");
+		await page.untilSaved();
+		expect(await onDisk("a.txt")).toBe("one\nfour\n");
+	},
+);
 
 test("the same history goes on after an orderly restart", async () => {
 	await writeFile(at("a.txt"), "hello\n");

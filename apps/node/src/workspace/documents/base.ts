@@ -41,6 +41,15 @@ export function hasUnsavedEdits(journal: JournalContent): boolean {
 	return !last?.written || last.updates < journal.updates.length;
 }
 
+/**
+ * Whether the document was open when its agent died: the journal of one that is closed tells of its file's present content
+ * alone. Such a journal has to be taken up before somebody brings back what the file was once: all that came after that
+ * would seem to be in no file yet.
+ */
+export function wasOpen(journal: JournalContent): boolean {
+	return journal.marks.length > 1;
+}
+
 export function textOf(updates: readonly Uint8Array[]): string {
 	const doc = buildDoc(updates);
 	const text = doc.getText(documentTextName).toString();

@@ -253,6 +253,10 @@ export async function openFile(options: FileKeeperOptions, stored: JournalConten
 		hold: (work) =>
 			run(async () => {
 				await save();
+				// The work may bring back what the file was once. Should the agent die before it looks at that, the journal must not
+				// take it for a file that later edits never came into.
+				rewriteJournal();
+				await settleJournal();
 				return work();
 			}),
 

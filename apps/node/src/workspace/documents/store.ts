@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { RepldockError, toProblem } from "@repldock/protocol";
 import type { Logger } from "@repldock/service";
 import type { ProjectFiles } from "../../host-files.ts";
-import { hasUnsavedEdits } from "./base.ts";
+import { hasUnsavedEdits, wasOpen } from "./base.ts";
 import { createDocument, type Document } from "./document.ts";
 import type { DocumentClient } from "./document-client.ts";
 import { readFrame } from "./frames.ts";
@@ -231,12 +231,14 @@ export function createDocumentStore(options: DocumentStoreOptions): DocumentStor
 		async recover() {
 			for (const file of await listJournals(directory)) {
 				const journal = await readJournalOrNull(file);
-				if (!journal || !hasUnsavedEdits(journal)) continue;
+				const isUnsaved = journal !== null && hasUnsavedEdits(journal);
+				if (!journal || !(isUnsaved || wasOpen(journal))) continue;
 				try {
 					const document = await acquire(journal.header.path, journal);
 					await document.keeper.flush();
 					letGo(document);
 				} catch (error) {
+					if (!isUnsaved) continue;
 					unrecovered.add(file);
 					log.error({ err: error }, "unsaved edits of a document could not be recovered");
 				}
