@@ -15,6 +15,7 @@ import type { GatewayDependencies, GatewayEnvironment } from "./context.ts";
 import { closeAccessEnded, closeTryAgain, eventsFrameMaxBytes, serveEvents } from "./events.ts";
 import { createHttp } from "./http.ts";
 import { withoutMessage } from "./problems.ts";
+import { dropUnreadBody } from "./request-body.ts";
 
 /** The agent's door for browsers; it stands behind the edge, on a unix socket. */
 export interface Gateway {
@@ -110,10 +111,14 @@ export function createGateway(dependencies: GatewayDependencies): Gateway {
 
 	return {
 		attach(server) {
-			const listener = getRequestListener((request, environment) =>
-				app.fetch(request, environment as GatewayEnvironment["Bindings"]),
+			const listener = getRequestListener(
+				(request, environment) => app.fetch(request, environment as GatewayEnvironment["Bindings"]),
+				{ autoCleanupIncoming: false },
 			);
-			server.on("request", (request, response) => void listener(request, response));
+			server.on("request", (request, response) => {
+				response.once("finish", () => dropUnreadBody(request));
+				void listener(request, response);
+			});
 			server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
 				socket.on("error", (error) => log.debug({ error: withoutMessage(error) }, "a browser's connection broke"));
 				upgrade(request, socket, head).catch((error: unknown) => {

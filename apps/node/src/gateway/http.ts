@@ -82,8 +82,6 @@ export function createHttp(dependencies: GatewayDependencies): Hono<GatewayEnvir
 			log.error({ error: withoutMessage(error), method: context.req.method }, "a request failed");
 		}
 		const response = problemResponse(error);
-		// What is left of a body that nobody reads would keep the connection busy.
-		if (!context.env.incoming.complete) response.headers.set("Connection", "close");
 		const allowed = context.res.headers.get("Access-Control-Allow-Origin");
 		if (allowed) response.headers.set("Access-Control-Allow-Origin", allowed);
 		return response;

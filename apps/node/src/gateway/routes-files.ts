@@ -1,10 +1,9 @@
-import { Readable } from "node:stream";
 import { CreateDirectory, documentMaxBytes, MoveFile, ProjectPath, parseInput } from "@repldock/protocol";
 import { type Context, Hono } from "hono";
 import type { Workspace } from "../workspace/workspace.ts";
 import { requireEdit } from "./authorize.ts";
 import type { GatewayDependencies, GatewayEnvironment } from "./context.ts";
-import { readJson } from "./request-body.ts";
+import { openBody, readJson } from "./request-body.ts";
 import { sendFile } from "./send-file.ts";
 
 /** Largest upload over what the project's quota leaves: the quota itself decides. */
@@ -34,7 +33,7 @@ export function fileRoutes(dependencies: GatewayDependencies): Hono<GatewayEnvir
 		requireEdit(context.var.claims);
 		const path = pathOf(context);
 		const workspace = await workspaceOf(context);
-		const entry = await workspace.files.receive(path, bodyOf(context), {
+		const entry = await workspace.files.receive(path, openBody(context.env.incoming), {
 			overwrite: context.req.query("overwrite") !== "0",
 			maxBytes: workspace.state().disk.limitBytes + uploadSlackBytes,
 		});
@@ -72,9 +71,4 @@ export function fileRoutes(dependencies: GatewayDependencies): Hono<GatewayEnvir
 
 export function pathOf(context: Context<GatewayEnvironment>): string {
 	return parseInput(ProjectPath, context.req.query("path") ?? "");
-}
-
-/** The request's body. Destroying it leaves the connection, so that an answer can still be sent. */
-function bodyOf(context: Context<GatewayEnvironment>): Readable {
-	return Readable.from(context.env.incoming.iterator({ destroyOnReturn: false }), { objectMode: false });
 }

@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { readerOf, requireEdit } from "./authorize.ts";
 import { downloadHeaders } from "./content-type.ts";
 import type { GatewayDependencies, GatewayEnvironment } from "./context.ts";
-import { readJson } from "./request-body.ts";
+import { openBody, readJson } from "./request-body.ts";
 
 /** Archives out and in, under `/projects/<projectId>`. */
 export function transferRoutes({ exports, imports }: GatewayDependencies): Hono<GatewayEnvironment> {
@@ -19,9 +19,7 @@ export function transferRoutes({ exports, imports }: GatewayDependencies): Hono<
 		const { claims } = context.var;
 		requireEdit(claims);
 		const target = parseInput(ImportTarget, context.req.query());
-		// Destroying what is read leaves the connection, so that an answer can still be sent.
-		const content = Readable.from(context.env.incoming.iterator({ destroyOnReturn: false }), { objectMode: false });
-		return context.json(await imports.archive(claims.projectId, content, target));
+		return context.json(await imports.archive(claims.projectId, openBody(context.env.incoming), target));
 	});
 
 	routes.post("/import/git", async (context) => {

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -123,6 +124,33 @@ test("an upload streams to disk, may refuse to overwrite, and is stopped over th
 	const tooMuch = await put(content("huge.bin"), chunks(200));
 	expect(tooMuch.status).toBeGreaterThanOrEqual(413);
 	expect(await readdir(rig.root)).toEqual(["big"]);
+});
+
+test.each([
+	["too large for its project", content("huge.bin"), 413],
+	["at an address that is none", "/nowhere", 404],
+	["that is no JSON", "/files/move", 400],
+])("all of an upload %s is taken before its sender looks at the answer", async (_what, path, status) => {
+	// So does the edge: it sends what it has, and meets a closed connection if nobody takes it.
+	const sent = 100_000_000;
+	const token = await rig.enter();
+	const edge = rig.connect();
+	edge.pause();
+	edge.write(
+		`${path === "/files/move" ? "POST" : "PUT"} /projects/${rig.projectId}${path} HTTP/1.1\r\nHost: node\r\n` +
+			`Authorization: Bearer ${token}\r\nContent-Length: ${sent}\r\n\r\n`,
+	);
+	for (let left = sent; left > 0; left -= 500_000) {
+		await new Promise<void>((resolve, reject) =>
+			edge.write(Buffer.alloc(500_000, 120), (error) => (error ? reject(error) : resolve())),
+		);
+	}
+	const answer = once(edge, "data");
+	edge.resume();
+	expect(String((await answer)[0])).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+	edge.write("GET /healthz HTTP/1.1\r\nHost: node\r\n\r\n");
+	expect(String((await once(edge, "data"))[0])).toMatch(/^HTTP\/1\.1 200 /);
+	edge.destroy();
 });
 
 test("an upload that breaks off leaves nothing behind", async () => {

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders, request } from "node:http";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -76,6 +77,8 @@ export interface GatewayRig {
 		path: string,
 		options?: { token?: string; body?: string | Buffer | Readable; headers?: Record<string, string> },
 	): Promise<Answer>;
+	/** The socket itself, as the edge has it. */
+	connect(): Socket;
 	/** `path` under the project, with an editor's token. */
 	project(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
 	/** Who follows a project's traffic, through the gateway. */
@@ -323,6 +326,8 @@ export async function startGatewayRig(
 				} else outgoing.end(body);
 			});
 		},
+
+		connect: () => connect(socketPath),
 
 		async project(method, path, body, headers) {
 			const token = await rig.enter();
