@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "@repldock/service";
-import { createProcessFinder, type ProcessChoice } from "./processes.ts";
+import { createProcessFinder, isPaused, type ProcessChoice } from "./processes.ts";
 
 /** Time that programs have to tidy up before they are killed. */
 const termGraceMs = 1_500;
@@ -22,12 +22,13 @@ export interface ContainerReference {
 /**
  * Ends the chosen processes and their descendants: TERM and HUP, then KILL until none is left. An interactive shell
  * ignores TERM but heeds HUP, and stopped programs must go on to hear either.
- * @returns false when some could not be killed.
+ * @returns false when some could not be killed, and at once when the container is paused.
  */
 export async function endMarked(container: ContainerReference, choice: ProcessChoice, log: Logger): Promise<boolean> {
 	const find = createProcessFinder(container.pid, choice);
 	const asked = find();
 	if (asked.length === 0) return true;
+	if (isPaused(container.pid)) return false;
 	for (const signal of ["SIGTERM", "SIGHUP", "SIGCONT"] as const) signalAll(asked, signal);
 	if (await allGone(find, termGraceMs)) return true;
 

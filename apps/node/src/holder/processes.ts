@@ -82,19 +82,33 @@ export function outOfMemoryKills(containerPid: number): number {
 	return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
 }
 
+/** Whether the container is paused: its processes hear no signal, not even KILL everywhere, before it goes on. */
+export function isPaused(containerPid: number): boolean {
+	const { freezer, unified } = cgroupDirectories(containerPid);
+	if (freezer) return readText(`${freezer}/freezer.state`).trim() !== "THAWED";
+	return readText(`${unified}/cgroup.freeze`).trim() === "1";
+}
+
 function containerProcesses(containerPid: number): number[] {
 	const { pids, unified } = cgroupDirectories(containerPid);
 	const text = readText(`${pids ?? unified}/cgroup.procs`);
 	return text.split("\n").filter(Boolean).map(Number);
 }
 
+interface ControlGroups {
+	pids?: string;
+	memory?: string;
+	freezer?: string;
+	unified?: string;
+}
+
 /** Where the container's control group is: with version 1 one directory per controller, else the unified one. */
-function cgroupDirectories(containerPid: number): { pids?: string; memory?: string; unified?: string } {
-	const directories: { pids?: string; memory?: string; unified?: string } = {};
+function cgroupDirectories(containerPid: number): ControlGroups {
+	const directories: ControlGroups = {};
 	for (const line of readText(`/proc/${containerPid}/cgroup`).split("\n")) {
 		const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
 		if (controllers === undefined || path === undefined) continue;
-		for (const controller of ["pids", "memory"] as const) {
+		for (const controller of ["pids", "memory", "freezer"] as const) {
 			if (controllers.split(",").includes(controller)) directories[controller] = `/sys/fs/cgroup/${controller}${path}`;
 		}
 		if (controllers === "") directories.unified = `/sys/fs/cgroup${path}`;

@@ -31,6 +31,26 @@ test.each(["SIGTERM", "SIGKILL"] as const)(
 	30_000,
 );
 
+test.each(["SIGTERM", "SIGKILL"] as const)(
+	"after a holder's end by %s paused containers keep no other up, and those with programs end",
+	async (signal) => {
+		const { engine } = rig.machine;
+		const [busy, idle] = [await rig.project(), await rig.project()];
+		const screen = await busy.connect();
+		await busy.start("echo up; exec -a survivor sleep 666");
+		await screen.untilText("up");
+		for (const { container } of [busy, idle]) await engine.pauseContainer(container.id);
+		const startedAtMs = performance.now();
+		await rig.restartHolder(signal);
+		expect(performance.now() - startedAtMs).toBeLessThan(10_000);
+		expect((await engine.inspectContainer(busy.container.id))?.state).toBe("exited");
+		expect((await engine.inspectContainer(idle.container.id))?.state).toBe("paused");
+		expect(await rig.client.list()).toEqual({ projects: [] });
+		await engine.unpauseContainer(idle.container.id);
+	},
+	60_000,
+);
+
 test("the agent's watch returns by itself, with a snapshot, when the holder was started anew", async () => {
 	const watching = new AbortController();
 	let snapshots = 0;
