@@ -4,7 +4,7 @@ import { runCommand } from "@repldock/service";
 
 /** What of this machine still belongs to an instance: processes, mounts, interfaces, routes, packet filters. */
 export async function findLeftovers(data: string): Promise<string[]> {
-	const instance = createHash("sha256").update(data).digest("hex").slice(0, 8);
+	const instance = instanceName(data);
 	const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").filter((line) => line.includes(data));
 	const links = (await readdir("/sys/class/net")).filter((name) => name.includes(instance));
 	const tables = (await runCommand("nft", ["list", "tables"])).split("\n").filter((line) => line.includes(instance));
@@ -17,18 +17,28 @@ export async function findLeftovers(data: string): Promise<string[]> {
 		runCommand("ip", ["route", "show", "table", "all"]),
 	]);
 	const ways = [...rules.split("\n"), ...routes.split("\n")].filter((line) => line.includes(instance));
-	return [...(await processesOf(data)), ...mounts, ...links, ...ways, ...tables, ...loops];
+	const processes = (await processesOf(data)).map(({ pid, command }) => `${pid} ${command}`);
+	return [...processes, ...mounts, ...links, ...ways, ...tables, ...loops];
 }
 
-/** Processes that name the data directory in their arguments, or work in it. */
-async function processesOf(data: string): Promise<string[]> {
-	const found: string[] = [];
+/** What stands in the names of all that the kernel has for an instance. */
+export function instanceName(data: string): string {
+	return createHash("sha256").update(data).digest("hex").slice(0, 8);
+}
+
+/** Processes that name the data directory in their arguments, are told of it as theirs, or work in it. */
+export async function processesOf(data: string): Promise<{ pid: number; command: string }[]> {
+	const found: { pid: number; command: string }[] = [];
 	for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)) {
-		const [command, directory] = await Promise.all([
+		const [command, environment, directory] = await Promise.all([
 			readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""),
+			readFile(`/proc/${pid}/environ`, "utf8").catch(() => ""),
 			readlink(`/proc/${pid}/cwd`).catch(() => ""),
 		]);
-		if (command.includes(data) || directory.startsWith(data)) found.push(`${pid} ${command.replaceAll("\0", " ")}`);
+		const isTold = environment.split("\0").includes(`REPLDOCK_DATA=${data}`);
+		if (isTold || command.includes(data) || directory.startsWith(data)) {
+			found.push({ pid: Number(pid), command: command.replaceAll("\0", " ") });
+		}
 	}
 	return found;
 }

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -5,7 +7,7 @@ import { createLog } from "@repldock/service";
 import { expect, onTestFinished, test } from "vitest";
 import { readSettings, UsageError } from "../src/settings.ts";
 import { rotateOnce } from "../src/supervisor/log-rotation.ts";
-import { endProcess, isAlive, processStartTime, readRecords } from "../src/supervisor/processes.ts";
+import { endProcess, isAlive, processStartTime, readRecords, recordOf } from "../src/supervisor/processes.ts";
 import { createSupervisor, type Service } from "../src/supervisor/supervisor.ts";
 
 const log = createLog("test", "silent");
@@ -154,9 +156,34 @@ test("only a process that is still the same one is ended as a leftover", async (
 	await supervisor.start(service("setInterval(() => {}, 1000)"));
 	const [record] = await readRecords(recordsFile);
 	if (!record) throw new Error("no record");
-	await endProcess({ ...record, startTime: "1" }, "SIGKILL", 100);
+	await endProcess({ ...record, startTime: "1", endsAsGroup: true }, "SIGKILL", 100);
 	expect(await isAlive(record)).toBe(true);
-	await writeFile(recordsFile, "[]");
+	await writeFile(recordsFile, JSON.stringify([{ ...record, boot: "an earlier one" }]));
+	expect(await readRecords(recordsFile)).toEqual([]);
+	await writeFile(recordsFile, JSON.stringify([record]).slice(0, 20));
+	expect(await readRecords(recordsFile)).toEqual([]);
+});
+
+test("a leftover that goes as a group goes whole, also when its first process has ended before", async () => {
+	const program = `const { spawn } = require("node:child_process");
+		console.log(spawn("sleep", ["1000"], { stdio: "ignore" }).pid); setInterval(() => {}, 1000)`;
+	for (const isKilled of [false, true]) {
+		const leader = spawn(process.execPath, ["--eval", program], {
+			detached: true,
+			stdio: ["ignore", "pipe", "inherit"],
+		});
+		const [printed] = (await once(leader.stdout, "data")) as [Buffer];
+		const helper = Number(printed);
+		const record = await recordOf("leader", leader.pid ?? 0, true);
+		if (!record) throw new Error("no record");
+		if (isKilled) {
+			leader.kill("SIGKILL");
+			await once(leader, "exit");
+			expect(await processStartTime(helper)).not.toBeNull();
+		}
+		await endProcess(record, "SIGTERM", 5_000);
+		expect([await isAlive(record), await processStartTime(helper)]).toEqual([false, null]);
+	}
 });
 
 test("a log that grew too long is kept once and goes on empty, while its program keeps writing", async () => {

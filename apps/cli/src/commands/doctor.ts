@@ -1,17 +1,18 @@
 import { existsSync } from "node:fs";
 import { readFile, statfs } from "node:fs/promises";
-import { createServer } from "node:net";
 import { dirname } from "node:path";
 import { runCommand } from "@repldock/service";
 import { appsAddressFindings } from "../machine/apps-address.ts";
 import type { Finding } from "../machine/finding.ts";
 import { missingPackages, servicePackages } from "../machine/packages.ts";
+import { portIsFree } from "../machine/ports.ts";
 import { readStorage, storageFindings } from "../machine/storage.ts";
 import { uplinkFindings } from "../machine/uplink.ts";
 import { isReachableByAll } from "../machine/users.ts";
 import { volumesDeviceFindings } from "../machine/volumes-device.ts";
 import { repository, type Settings } from "../settings.ts";
 import { readStatus } from "../supervisor/control.ts";
+import { leftRunning } from "../supervisor/processes.ts";
 import { dim, green, print, red, yellow } from "../text.ts";
 import { checkCertificates } from "./doctor-tls.ts";
 
@@ -150,6 +151,11 @@ const checks: readonly Check[] = [
 				mend: `./repldock logs ${name}`,
 			}));
 		}
+		const left = await leftRunning(settings.run);
+		if (left.length > 0) {
+			const detail = `its supervisor was killed; these go on without it: ${left.join(", ")}`;
+			return { name: "instance", state: "wrong", detail, mend: "./repldock up" };
+		}
 		return (await portIsFree(settings.httpPort))
 			? { name: "instance", state: "ok", detail: `not running; port ${settings.httpPort} is free` }
 			: {
@@ -194,12 +200,4 @@ function succeeds(program: string, commandArguments: readonly string[]): Promise
 
 function existingAncestor(path: string): string {
 	return existsSync(path) ? path : existingAncestor(dirname(path));
-}
-
-function portIsFree(port: number): Promise<boolean> {
-	return new Promise((resolve) => {
-		const server = createServer();
-		server.once("error", () => resolve(false));
-		server.listen(port, "0.0.0.0", () => server.close(() => resolve(true)));
-	});
 }

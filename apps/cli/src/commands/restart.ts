@@ -1,13 +1,14 @@
 import { type Settings, UsageError } from "../settings.ts";
 import { callControl, readStatus } from "../supervisor/control.ts";
 import { green, say } from "../text.ts";
+import { sayNotRunning } from "./not-running.ts";
 
 /** `restart SERVICE`: stops and starts one program while the others go on. */
 export async function restart(settings: Settings): Promise<number> {
 	const [, service] = settings.words;
 	const instance = await readStatus(settings.run);
 	if (!instance) {
-		say(`Repldock does not run (${settings.data}).`);
+		await sayNotRunning(settings);
 		return 1;
 	}
 	const names = instance.services.map(({ name }) => name);

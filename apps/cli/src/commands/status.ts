@@ -1,14 +1,15 @@
 import { readStorage, storageFindings } from "../machine/storage.ts";
 import type { Settings } from "../settings.ts";
 import { readStatus } from "../supervisor/control.ts";
-import { bold, dim, green, print, red, say, table, yellow } from "../text.ts";
+import { bold, dim, green, print, red, table, yellow } from "../text.ts";
+import { sayNotRunning } from "./not-running.ts";
 
 /** `status`: what runs. Exits with 1 when the instance is not up, so that scripts can ask. */
 export async function status(settings: Settings): Promise<number> {
 	const instance = await readStatus(settings.run);
 	if (settings.json) print(JSON.stringify(instance ?? { phase: "stopped", data: settings.data, services: [] }));
 	if (!instance) {
-		if (!settings.json) say(`Repldock does not run (${settings.data}). Start it with: ./repldock up`);
+		if (!settings.json) await sayNotRunning(settings);
 		return 1;
 	}
 	if (!settings.json) {

@@ -8,11 +8,13 @@ import { z } from "zod";
 import { assertRestored } from "../backup/unfinished.ts";
 import { buildSite, buildToolchain } from "../machine/builds.ts";
 import { installPackages, missingPackages, servicePackages } from "../machine/packages.ts";
+import { assertPortsFree } from "../machine/ports.ts";
 import { assumedUplink } from "../machine/uplink.ts";
 import { repository, type Settings } from "../settings.ts";
 import { callControl, type InstanceStatus, readStatus, serveControl } from "../supervisor/control.ts";
 import { endLeftovers, prepareData, startInstance } from "../supervisor/instance.ts";
 import { rotateLogs } from "../supervisor/log-rotation.ts";
+import { readRecords, recordsFileOf } from "../supervisor/processes.ts";
 import { databaseUrlOf, operatorLink } from "../supervisor/site-program.ts";
 import { createSupervisor } from "../supervisor/supervisor.ts";
 import { bold, dim, green, print, say } from "../text.ts";
@@ -36,6 +38,8 @@ export async function up(settings: Settings): Promise<number> {
 	// Before anything is installed or started: the agent would say so only in a log.
 	const volumesDevice = settings.environment.REPLDOCK_VOLUMES_DEVICE;
 	if (volumesDevice) await assertBtrfsDevice(volumesDevice);
+	// What was left of a killed supervisor may listen there; it is ended later.
+	if ((await readRecords(recordsFileOf(settings.run))).length === 0) await assertPortsFree(settings);
 	await makeReady(settings);
 	const uplink = await assumedUplink(settings.environment);
 	if (uplink) say(uplink);
@@ -82,6 +86,7 @@ async function startDetached(settings: Settings): Promise<number> {
 
 async function waitUntilRunning(settings: Settings, gaveUp: () => boolean = () => false): Promise<number> {
 	const told = new Set<string>();
+	let reason: string | undefined;
 	const deadline = Date.now() + 15 * 60_000;
 	while (Date.now() < deadline) {
 		const status = await readStatus(settings.run);
@@ -94,8 +99,11 @@ async function waitUntilRunning(settings: Settings, gaveUp: () => boolean = () =
 			await printAddress(settings);
 			return 0;
 		}
-		if (gaveUp() || status?.phase === "failed") {
-			say(`Repldock did not start. See ${join(settings.logs, "supervisor.log")}, or run: ./repldock doctor`);
+		// It clears away what it has begun, and only then it is gone.
+		if (status?.phase === "failed") reason = status.message;
+		if (gaveUp() || (reason !== undefined && !status)) {
+			say(reason === undefined ? "Repldock did not start." : `Repldock could not be started: ${reason}`);
+			say(`See ${join(settings.logs, "supervisor.log")}, or run: ./repldock doctor`);
 			return 1;
 		}
 		await wait(100);
@@ -108,7 +116,7 @@ async function waitUntilRunning(settings: Settings, gaveUp: () => boolean = () =
 export async function supervise(settings: Settings): Promise<number> {
 	const log = createLog("supervisor", settings.environment.REPLDOCK_LOG_LEVEL ?? "info");
 	const cleanup = createCleanupStack(log);
-	const recordsFile = join(settings.run, "processes.json");
+	const recordsFile = recordsFileOf(settings.run);
 	let status: InstanceStatus["phase"] = "starting";
 	let message = "making ready";
 	const startedAt = new Date().toISOString();
@@ -157,13 +165,15 @@ export async function supervise(settings: Settings): Promise<number> {
 		message = "all is well";
 		if (!settings.words.includes("supervise")) await printAddress(settings);
 		await stopping.promise;
+		status = "stopping";
+		message = "stopping everything";
 	} catch (error) {
 		exitCode = 1;
 		log.error({ err: error }, "the instance could not be started");
-		say(`Repldock could not be started: ${error instanceof Error ? error.message : String(error)}`);
+		status = "failed";
+		message = error instanceof Error ? error.message : String(error);
+		say(`Repldock could not be started: ${message}`);
 	}
-	status = "stopping";
-	message = "stopping everything";
 	// A start that is half way must settle first, or it would acquire what nobody gives back.
 	await started.catch(() => undefined);
 	await cleanup.run();

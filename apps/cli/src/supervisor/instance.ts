@@ -4,6 +4,7 @@ import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CleanupStack, type Logger, runCommand } from "@repldock/service";
 import { z } from "zod";
+import { assertPortsFree } from "../machine/ports.ts";
 import { type Cluster, prepareCluster } from "../machine/postgres.ts";
 import { ensureSystemUser, isReachableByAll, type SystemUser, systemUser } from "../machine/users.ts";
 import { repository, type Settings } from "../settings.ts";
@@ -156,6 +157,9 @@ export async function startInstance(options: {
 			stopSignal: "SIGTERM",
 			stopTimeoutMs: 20_000,
 		});
+		// What an agent that was dead or killed has left, or found when a start got no further than this: nothing of ours may
+		// be there when an instance is down.
+		cleanup.push("containers", async () => void (await runAgent("drain", environment)));
 		const { resolver } = plan;
 		if (resolver) {
 			await start({
@@ -185,21 +189,22 @@ export async function startInstance(options: {
 	}
 
 	const [plan] = await Promise.all([startNode(), startSite()]);
+	await assertPortsFree(settings);
+	const edgeSocket = join(settings.run, "edge.sock");
 	await start({
 		name: "edge",
 		title: "NGINX",
 		program: plan.edge.program,
 		arguments: plan.edge.arguments,
 		endsAsGroup: true,
-		staleSockets: [join(settings.run, "edge.sock")],
-		isReady: () => answers({ host: "127.0.0.1", port: settings.httpPort }, "/healthz", siteHost(settings)),
+		staleSockets: [edgeSocket],
+		isReady: async () =>
+			(await answers({ socketPath: edgeSocket }, "/routes")) &&
+			(await answers({ host: "127.0.0.1", port: settings.httpPort }, "/healthz", siteHost(settings))),
 		startTimeoutMs: 15_000,
 		stopSignal: "SIGTERM",
 		stopTimeoutMs: 5_000,
 	});
-	// What an agent that was dead or killed has left: nothing of ours may be there when an instance is down. Engine and
-	// holder still run.
-	cleanup.push("containers", async () => void (await runAgent("drain", environment)));
 	await start({
 		name: "agent",
 		title: "agent",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { createBackoff, type Logger } from "@repldock/service";
 import type { SystemUser } from "../machine/users.ts";
-import { type ProcessRecord, processStartTime, writeRecords } from "./processes.ts";
+import { endGroup, type ProcessRecord, recordOf, writeRecords } from "./processes.ts";
 
 /** One program of an instance. */
 export interface Service {
@@ -106,9 +106,8 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 			comeBack(supervised);
 		});
 		if (child.pid) {
-			const startTime = await processStartTime(child.pid);
-			if (startTime && supervised.child === child)
-				supervised.record = { name: service.name, pid: child.pid, startTime };
+			const started = await recordOf(service.name, child.pid, service.endsAsGroup ?? false);
+			if (started && supervised.child === child) supervised.record = started;
 			await record();
 		}
 	}
@@ -221,13 +220,4 @@ export function createSupervisor(options: { logsDirectory: string; recordsFile: 
 				restarts,
 			})),
 	};
-}
-
-/** What is left of a process group whose first process has ended. */
-function endGroup(id: number): void {
-	try {
-		process.kill(-id, "SIGKILL");
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-	}
 }

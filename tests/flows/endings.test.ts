@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { type ObjectStore, openFolderStore } from "@repldock/objects";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -11,11 +13,15 @@ import {
 } from "../support/instance.ts";
 import { findLeftovers } from "../support/leftovers.ts";
 import { lastLine, lastStoredLine, writeLines } from "../support/numbered-lines.ts";
+import { cutPower } from "../support/power-cut.ts";
 import { SiteClient } from "../support/site-client.ts";
 import { eventually } from "../support/wait.ts";
 import { WorkspaceClient } from "../support/workspace-client.ts";
 
-/** An instance of its own, in which no tick stores anything: what is durable has become so at rest. */
+/**
+ * An instance of its own, for the ways in which programs, projects and the instance itself end. No tick stores anything: what is
+ * durable has become so at their end.
+ */
 let instance: TestInstance;
 let site: SiteClient;
 let objects: ObjectStore;
@@ -47,6 +53,21 @@ async function startWriting(name: string) {
 
 const stateOf = async (projectId: string) => (await site.project(projectId)).state;
 
+/** Opens a project and starts its program once more. */
+async function canGoOn(projectId: string): Promise<void> {
+	const workspace = await (await WorkspaceClient.open(site, projectId)).connect();
+	const last = await written(projectId);
+	await workspace.run();
+	await eventually("more lines", async () => (await written(projectId)) > last);
+	workspace.close();
+	await site.stop(projectId);
+}
+
+async function killSupervisor(): Promise<void> {
+	const status = JSON.parse(await repldock(["status", "--json", "--data", instance.data])) as { supervisorPid: number };
+	process.kill(status.supervisorPid, "SIGKILL");
+}
+
 test("what a program wrote last before its project was stopped is in the object store at once", async () => {
 	const { projectId, workspace } = await startWriting("Stopped");
 	await site.stop(projectId);
@@ -60,8 +81,9 @@ test("so is what it wrote before the project fell asleep", async () => {
 	const { projectId, workspace } = await startWriting("Asleep");
 	workspace.close();
 	await eventually("sleep", async () => (await stateOf(projectId)) === "asleep");
-	const last = await written(projectId);
-	await eventually("the last line", async () => (await lastStoredLine(objects, projectId)) === last);
+	// It stands still a moment after it is told so.
+	const isStored = async () => (await lastStoredLine(objects, projectId)) === (await written(projectId));
+	await eventually("the last line", isStored);
 	await site.stop(projectId);
 });
 
@@ -83,6 +105,52 @@ test("so is what it wrote until `down` ended it, and the site has heard of it; a
 	again.close();
 	instance = await startInstanceIn(instance.data, instance.httpPort, environment);
 	expect(stored).toBe(await written(projectId));
+}, 300_000);
+
+test("when its supervisor was killed `down` says what goes on, and the next `up` takes it over, be projects open or paused", async () => {
+	const { projectId, workspace } = await startWriting("Left alone");
+	const paused = await startWriting("Left alone in its sleep");
+	paused.workspace.close();
+	await eventually("sleep", async () => (await stateOf(paused.projectId)) === "asleep");
+	await killSupervisor();
+	await expect(repldock(["down", "--data", instance.data])).rejects.toThrow(
+		/supervisor was killed.*go on without it: .*site.*edge, agent/,
+	);
+	const before = await written(projectId);
+	await eventually("more lines", async () => (await written(projectId)) > before);
+	workspace.close();
+	instance = await startInstanceIn(instance.data, instance.httpPort, environment);
+	for (const id of [projectId, paused.projectId]) await canGoOn(id);
+}, 300_000);
+
+test("a machine that lost its power starts again with all that was written, be projects open or paused", async () => {
+	const { projectId, workspace } = await startWriting("Dark");
+	const paused = await startWriting("Dark in its sleep");
+	paused.workspace.close();
+	await eventually("sleep", async () => (await stateOf(paused.projectId)) === "asleep");
+	const before = await written(projectId);
+	await cutPower(instance.data);
+	workspace.close();
+	expect(await findLeftovers(instance.data)).toEqual([]);
+	instance = await startInstanceIn(instance.data, instance.httpPort, environment);
+	await canGoOn(projectId);
+	expect(await written(projectId)).toBeGreaterThan(before);
+	await canGoOn(paused.projectId);
+}, 300_000);
+
+test("a start that fails leaves nothing, also of what went on without its supervisor", async () => {
+	const { workspace } = await startWriting("Left alone again");
+	await killSupervisor();
+	workspace.close();
+	const taken = createServer((socket) => socket.destroy()).listen(0, "0.0.0.0");
+	await once(taken, "listening");
+	const { port } = taken.address() as AddressInfo;
+	await expect(startInstanceIn(instance.data, port, environment)).rejects.toThrow(
+		`Another program listens on port ${port}.`,
+	);
+	taken.close();
+	expect(await findLeftovers(instance.data)).toEqual([]);
+	instance = await startInstanceIn(instance.data, instance.httpPort, environment);
 }, 300_000);
 
 test("`down` leaves no container when the agent was killed a moment ago", async () => {
