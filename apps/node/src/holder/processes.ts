@@ -85,7 +85,7 @@ export function outOfMemoryKills(containerPid: number): number {
 /** Whether the container is paused: its processes hear no signal, not even KILL everywhere, before it goes on. */
 export function isPaused(containerPid: number): boolean {
 	const { freezer, unified } = cgroupDirectories(containerPid);
-	if (freezer) return readText(`${freezer}/freezer.state`).trim() !== "THAWED";
+	if (freezer) return /^(FREEZING|FROZEN)$/m.test(readText(`${freezer}/freezer.state`));
 	return readText(`${unified}/cgroup.freeze`).trim() === "1";
 }
 
