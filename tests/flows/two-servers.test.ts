@@ -1,8 +1,15 @@
-import { access, chmod, cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { access, cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Version, VersionList } from "@repldock/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freePort, repldock, startInstanceIn, stopTestInstance, type TestInstance } from "../support/instance.ts";
+import {
+	freePort,
+	makeDataDirectory,
+	processIds,
+	startInstanceIn,
+	stopTestInstance,
+	type TestInstance,
+} from "../support/instance.ts";
 import { SiteClient } from "../support/site-client.ts";
 import { visit } from "../support/visit.ts";
 import { eventually } from "../support/wait.ts";
@@ -26,12 +33,7 @@ beforeAll(async () => {
 		// What is durable is what somebody saved.
 		REPLDOCK_CHECKPOINT_EVERY: "1h",
 	};
-	const ownData = async () => {
-		const data = await mkdtemp("/var/tmp/repldock-test-");
-		await chmod(data, 0o711);
-		return data;
-	};
-	one = await startInstanceIn(await ownData(), portOfOne, {
+	one = await startInstanceIn(await makeDataDirectory(), portOfOne, {
 		...shared,
 		REPLDOCK_NODE_NAME: "one",
 		REPLDOCK_EDGE_ADDRESS: `127.0.0.1:${portOfOne}`,
@@ -44,7 +46,7 @@ beforeAll(async () => {
 		REPLDOCK_GATEWAY_URL: `http://127.0.0.1:${portOfTwo}`,
 		REPLDOCK_EDGE_ADDRESS: `127.0.0.1:${portOfTwo}`,
 	};
-	const data = await ownData();
+	const data = await makeDataDirectory();
 	await mkdir(join(data, "secrets/node"), { recursive: true });
 	await cp(join(one.data, "secrets/site"), join(data, "secrets/site"), { recursive: true });
 	await cp(join(one.data, "secrets/node/node-token"), join(data, "secrets/node/node-token"));
@@ -80,11 +82,8 @@ async function versionsOf(projectId: string): Promise<Version[]> {
 
 /** As a power cut does it, but for the containers, which nothing ends. */
 async function killServer({ data }: TestInstance): Promise<void> {
-	const status = JSON.parse(await repldock(["status", "--json", "--data", data])) as {
-		supervisorPid: number;
-		services: { pid: number }[];
-	};
-	for (const pid of [status.supervisorPid, ...status.services.map(({ pid }) => pid)]) process.kill(pid, "SIGKILL");
+	const { supervisor, services } = await processIds(data);
+	for (const pid of [supervisor, ...services.values()]) process.kill(pid, "SIGKILL");
 }
 
 test("a project opens on another server when its own is gone, and what that one had beyond is there when it is back", async () => {

@@ -51,10 +51,26 @@ export function repldock(
 
 /** Starts an instance whose containers reach nothing outside. */
 export async function startTestInstance(environment: Record<string, string> = {}): Promise<TestInstance> {
+	return startInstanceIn(await makeDataDirectory(), await freePort(), environment);
+}
+
+/** An empty one, through which containers' users can pass. */
+export async function makeDataDirectory(): Promise<string> {
 	const data = await mkdtemp("/var/tmp/repldock-test-");
-	// Containers' users must be able to pass through.
 	await chmod(data, 0o711);
-	return startInstanceIn(data, await freePort(), environment);
+	return data;
+}
+
+/** Host process ids of a running instance's supervisor and of its programs, by name. */
+export async function processIds(data: string): Promise<{ supervisor: number; services: Map<string, number> }> {
+	const status = JSON.parse(await repldock(["status", "--json", "--data", data])) as {
+		supervisorPid: number;
+		services: { name: string; pid: number }[];
+	};
+	return {
+		supervisor: status.supervisorPid,
+		services: new Map(status.services.map(({ name, pid }) => [name, pid])),
+	};
 }
 
 /** Starts one in a directory that is there, as after `down` or `restore`. */

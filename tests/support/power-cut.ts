@@ -1,6 +1,6 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { runCommand } from "@repldock/service";
-import { repldock } from "./instance.ts";
+import { processIds } from "./instance.ts";
 import { instanceName, processesOf } from "./leftovers.ts";
 import { eventually } from "./wait.ts";
 
@@ -10,8 +10,7 @@ import { eventually } from "./wait.ts";
  */
 export async function cutPower(data: string): Promise<void> {
 	// First of all, or it would start the others again.
-	const status = JSON.parse(await repldock(["status", "--json", "--data", data])) as { supervisorPid: number };
-	process.kill(status.supervisorPid, "SIGKILL");
+	process.kill((await processIds(data)).supervisor, "SIGKILL");
 	for (const pid of await withDescendants((await processesOf(data)).map(({ pid }) => pid))) {
 		await thaw(pid);
 		try {
